@@ -1,0 +1,63 @@
+# Compiler, linker and cache settings that hold for every target.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+
+set(GATEWAY_SANITIZER "" CACHE STRING "address, thread or empty")
+option(GATEWAY_SYNTAX_ONLY "Check with clang's thread-safety analysis" OFF)
+
+# Line tables are all that a backtrace needs, and cost a third of -g; they stay
+# out of the objects, so that the linker never reads them.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -gsplit-dwarf -DNDEBUG")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1 -gsplit-dwarf -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1 -gsplit-dwarf")
+
+find_program(GATEWAY_CCACHE ccache)
+if(GATEWAY_CCACHE AND NOT GATEWAY_SYNTAX_ONLY)
+  # The sloppiness is what ccache asks for with precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      ${GATEWAY_CCACHE})
+endif()
+
+# The one target that carries warnings and instrumentation.
+add_library(gateway_options INTERFACE)
+target_compile_options(gateway_options INTERFACE
+  -Wall -Wextra -Werror -Wno-unused-parameter
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Needed for ccache to see through a precompiled header.
+  target_compile_options(gateway_options INTERFACE -fpch-preprocess)
+  # False positives of GCC 12 inside coroutine frames and the standard library.
+  target_compile_options(gateway_options INTERFACE
+    -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
+    -Wno-array-bounds -Wno-subobject-linkage)
+endif()
+target_include_directories(gateway_options INTERFACE ${CMAKE_SOURCE_DIR})
+
+find_program(GATEWAY_MOLD mold)
+if(GATEWAY_MOLD AND NOT GATEWAY_SYNTAX_ONLY)
+  target_link_options(gateway_options INTERFACE -fuse-ld=mold)
+endif()
+
+if(GATEWAY_SYNTAX_ONLY)
+  target_compile_options(gateway_options INTERFACE
+    -fsyntax-only -Wthread-safety -Werror=thread-safety)
+endif()
+
+if(GATEWAY_SANITIZER STREQUAL "address")
+  # GCC's UBSan multiplies Beast's compile time: its few files opt out with
+  # -fno-sanitize=undefined.
+  target_compile_options(gateway_options INTERFACE
+    -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+    -fno-omit-frame-pointer)
+  target_link_options(gateway_options INTERFACE -fsanitize=address,undefined)
+elseif(GATEWAY_SANITIZER STREQUAL "thread")
+  target_compile_options(gateway_options INTERFACE -O1 -fsanitize=thread)
+  target_link_options(gateway_options INTERFACE -fsanitize=thread)
+endif()
