@@ -73,31 +73,42 @@ function(gateway_test name)
   _gateway_pch(${name} "${ARG_PCH}")
 endfunction()
 
+# Two libraries: ${name} holds the messages and needs protobuf alone, so that
+# domain code never sees gRPC; ${name}_grpc holds the service classes.
 function(gateway_proto name)
   cmake_parse_arguments(ARG "" "" "PROTOS" ${ARGN})
   set(out "${CMAKE_BINARY_DIR}/gen")
-  set(sources)
+  file(MAKE_DIRECTORY ${out})
+  set(messages)
+  set(services)
   foreach(proto ${ARG_PROTOS})
     string(REPLACE ".proto" "" stem "${proto}")
-    set(generated "${out}/${stem}.pb.cc" "${out}/${stem}.pb.h"
-                  "${out}/${stem}.grpc.pb.cc" "${out}/${stem}.grpc.pb.h")
+    set(pb "${out}/${stem}.pb.cc" "${out}/${stem}.pb.h")
+    set(grpc "${out}/${stem}.grpc.pb.cc" "${out}/${stem}.grpc.pb.h")
     add_custom_command(
-      OUTPUT ${generated}
-      COMMAND ${CMAKE_COMMAND} -E make_directory ${out}
+      OUTPUT ${pb} ${grpc}
       COMMAND ${PROTOC} -I ${CMAKE_CURRENT_SOURCE_DIR} --cpp_out=${out}
               --grpc_out=${out} --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN}
               ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
       VERBATIM)
-    list(APPEND sources ${generated})
+    list(APPEND messages ${pb})
+    file(STRINGS ${proto} has_service REGEX "^service ")
+    if(has_service)
+      list(APPEND services ${grpc})
+    endif()
   endforeach()
   # Not under gateway_options: generated code answers to protoc, not to us.
-  add_library(${name} STATIC ${sources})
+  add_library(${name} STATIC ${messages})
   target_include_directories(${name} SYSTEM PUBLIC ${out})
-  target_link_libraries(${name} PUBLIC protobuf::libprotobuf gRPC::grpc++)
-  target_compile_options(${name} PRIVATE -w)
-  if(GATEWAY_SYNTAX_ONLY)
-    # The headers are needed, the objects are not.
-    target_compile_options(${name} PRIVATE -fsyntax-only)
-  endif()
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
+  add_library(${name}_grpc STATIC ${services})
+  target_link_libraries(${name}_grpc PUBLIC ${name} gRPC::grpc++)
+  foreach(library ${name} ${name}_grpc)
+    target_compile_options(${library} PRIVATE -w)
+    if(GATEWAY_SYNTAX_ONLY)
+      # The headers are needed, the objects are not.
+      target_compile_options(${library} PRIVATE -fsyntax-only)
+    endif()
+  endforeach()
 endfunction()
