@@ -95,6 +95,8 @@ constexpr ReasonInfo kReasons[] = {
      kRetry, kSoon},
     {reason::kSessionTurnMismatch, StatusCode::kAborted, 409, kTypeConflict,
      kCaller, kChange, kNone},
+    {reason::kLeaseLost, StatusCode::kAborted, 409, kTypeConflict, kCaller,
+     kChange, kNone},
     {reason::kSessionLimit, StatusCode::kResourceExhausted, 429, kTypeRateLimit,
      kPolicy, kChange, kNone},
     {reason::kBatchLimit, StatusCode::kResourceExhausted, 429, kTypeRateLimit,

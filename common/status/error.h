@@ -52,6 +52,7 @@ inline constexpr char kConflict[] = "conflict";
 inline constexpr char kIdempotencyConflict[] = "idempotency_conflict";
 inline constexpr char kSessionBusy[] = "session_busy";
 inline constexpr char kSessionTurnMismatch[] = "session_turn_mismatch";
+inline constexpr char kLeaseLost[] = "lease_lost";
 inline constexpr char kSessionLimit[] = "session_limit";
 inline constexpr char kBatchLimit[] = "batch_limit";
 inline constexpr char kRateLimitExceeded[] = "rate_limit_exceeded";
