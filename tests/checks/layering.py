@@ -14,7 +14,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.M)
 # A folder of common/ may include folders of its own rank and below.
 RANK = {
     "pch": 0, "status": 0, "time": 0, "concurrency": 0,
-    "log": 1, "metrics": 1, "trace": 1, "config": 1,
+    "log": 1, "storage": 1, "metrics": 1, "trace": 1, "config": 1,
     "resilience": 2,
     "dialect": 3, "http": 3, "rpc": 3,
     "clients": 4, "telemetry": 5, "process": 5,
@@ -38,7 +38,7 @@ CONFINED = [
                 r"|services/[^/]+/(server\.cc|[^/]*grpc[^/]*)$)")),
     ("RocksDB",
      re.compile(r"^rocksdb/"),
-     re.compile(r"^services/[^/]+/rocksdb_[^/]+$")),
+     re.compile(r"^(common/storage/|services/[^/]+/rocksdb_[^/]+$)")),
     ("prometheus-cpp",
      re.compile(r"^prometheus/"),
      re.compile(r"^(common/(metrics|process)/"

@@ -1,0 +1,179 @@
+#include "common/storage/database.h"
+
+#include <absl/base/internal/endian.h>
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <filesystem>
+
+#include "common/status/error.h"
+#include "common/status/macros.h"
+
+namespace gateway::storage {
+namespace {
+
+rocksdb::Options EngineOptions(const DatabaseOptions& options) {
+  rocksdb::Options engine;
+  if (options.env != nullptr) engine.env = options.env;
+  engine.create_if_missing = true;
+  engine.create_missing_column_families = true;
+  engine.max_background_jobs = 2;
+  engine.max_open_files = 512;
+  engine.keep_log_file_num = 4;
+  engine.max_log_file_size = 8 << 20;
+  // Write buffers are charged to the cache: one bound for both.
+  auto cache = rocksdb::NewLRUCache(options.memory_bytes);
+  engine.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(
+      options.memory_bytes / 2, cache);
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  engine.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  engine.write_buffer_size = options.memory_bytes / 8;
+  return engine;
+}
+
+absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  if (absl::StrContains(text, "lock")) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another process uses ", path, ": ", text));
+  }
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat(
+        path,
+        " is damaged; restore it from a backup or move it away to start "
+        "afresh: ",
+        text));
+  }
+  if (status.IsInvalidArgument()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " was not written by this service: ", text));
+  }
+  return absl::UnavailableError(absl::StrCat("cannot open ", path, ": ", text));
+}
+
+}  // namespace
+
+Database::Database(DatabaseOptions options) : options_(std::move(options)) {}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(
+    DatabaseOptions options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.path, error);
+  if (error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot make ", options.path, ": ", error.message()));
+  }
+  auto database = std::unique_ptr<Database>(new Database(std::move(options)));
+  RETURN_IF_ERROR(database->OpenEngine());
+  return database;
+}
+
+Database::~Database() { CloseEngine(); }
+
+absl::Status Database::OpenEngine() {
+  const rocksdb::Options engine = EngineOptions(options_);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, engine);
+  for (const std::string& name : options_.column_families) {
+    descriptors.emplace_back(name, engine);
+  }
+  rocksdb::DB* db = nullptr;
+  rocksdb::Status opened =
+      rocksdb::DB::Open(engine, options_.path, descriptors, &families_, &db);
+  if (!opened.ok()) return OpenError(options_.path, opened);
+  db_.reset(db);
+  // The families that callers name follow the default one, which none uses.
+  db->DestroyColumnFamilyHandle(families_.front());
+  families_.erase(families_.begin());
+  return absl::OkStatus();
+}
+
+void Database::CloseEngine() {
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    db_->DestroyColumnFamilyHandle(family);
+  }
+  families_.clear();
+  db_->Close();
+  db_.reset();
+}
+
+absl::StatusOr<Database::Handle> Database::Use() const {
+  Handle handle(this);
+  if (db_ == nullptr) {
+    return MakeError(reason::kStorageUnavailable, "the store is closed");
+  }
+  return handle;
+}
+
+absl::Status Database::Write(rocksdb::WriteBatch& batch, bool synced) {
+  RETURN_IF_ERROR(Health());
+  ASSIGN_OR_RETURN(const Handle handle, Use());
+  rocksdb::WriteOptions options;
+  options.sync = synced;
+  const rocksdb::Status written = handle->Write(options, &batch);
+  if (!written.ok()) write_failed_.store(true);
+  return ToStatus(written);
+}
+
+absl::Status Database::Sync() {
+  RETURN_IF_ERROR(Health());
+  ASSIGN_OR_RETURN(const Handle handle, Use());
+  const rocksdb::Status synced = handle->SyncWAL();
+  if (!synced.ok()) write_failed_.store(true);
+  return ToStatus(synced);
+}
+
+absl::Status Database::Health() const {
+  if (!write_failed_.load()) return absl::OkStatus();
+  return MakeError(reason::kStorageUnavailable, "the store cannot be written");
+}
+
+absl::Status Database::Reopen() {
+  if (!write_failed_.load()) return absl::OkStatus();
+  {
+    std::unique_lock lock(mu_);
+    CloseEngine();
+    RETURN_IF_ERROR(OpenEngine());
+  }
+  write_failed_.store(false);
+  rocksdb::WriteBatch probe;
+  probe.Put("probe", "");
+  return Write(probe, /*synced=*/true);
+}
+
+bool Database::WriteStopped() const {
+  absl::StatusOr<Handle> handle = Use();
+  if (!handle.ok()) return true;
+  uint64_t stopped = 0;
+  (*handle)->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &stopped);
+  return stopped != 0;
+}
+
+absl::Status ToStatus(const rocksdb::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  if (status.IsNotFound()) return absl::NotFoundError("no such key");
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat("storage: ", status.ToString()));
+  }
+  return MakeError(reason::kStorageUnavailable, "the store cannot be written");
+}
+
+void AppendBigEndian64(std::string& key, uint64_t value) {
+  char bytes[8];
+  absl::big_endian::Store64(bytes, value);
+  key.append(bytes, sizeof(bytes));
+}
+
+uint64_t ReadBigEndian64(const char* bytes) {
+  return absl::big_endian::Load64(bytes);
+}
+
+}  // namespace gateway::storage

@@ -1,0 +1,108 @@
+#ifndef GATEWAY_COMMON_STORAGE_DATABASE_H_
+#define GATEWAY_COMMON_STORAGE_DATABASE_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <rocksdb/db.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+// RocksDB as every stateful service opens it: one directory, named column
+// families, bounded memory, errors in the mesh's own terms.
+namespace gateway::storage {
+
+struct DatabaseOptions {
+  // Made if absent.
+  std::string path;
+  // Besides `default`. Made if absent; the directory may hold no others.
+  std::vector<std::string> column_families;
+  // Block cache and write buffers together.
+  int64_t memory_bytes = 64 << 20;
+  // Not owned; null: the system's. Tests inject faults here.
+  rocksdb::Env* env = nullptr;
+};
+
+// Thread-safe.
+//
+// A failed write leaves RocksDB in a state that no later write may trust, so
+// this refuses all further ones until Reopen has succeeded. Reads go on.
+class Database {
+ public:
+  // Holds the database open while it is used: keep it no longer than one
+  // operation, and never across a co_await.
+  class Handle {
+   public:
+    rocksdb::DB* operator->() const { return database_->db_.get(); }
+    // In the order of the options' names.
+    rocksdb::ColumnFamilyHandle* family(size_t index) const {
+      return database_->families_[index];
+    }
+
+   private:
+    friend class Database;
+    explicit Handle(const Database* database)
+        : database_(database), lock_(database->mu_) {}
+
+    const Database* database_;
+    std::shared_lock<std::shared_mutex> lock_;
+  };
+
+  // FAILED_PRECONDITION: another process holds the directory's lock, or it was
+  // written by something else; DATA_LOSS: it is damaged; UNAVAILABLE: it
+  // cannot be read or written. The message names the path and the way out.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(
+      DatabaseOptions options);
+  // Closes: what was written and not synced stays with the system; the
+  // directory's lock is free afterwards.
+  ~Database();
+
+  // UNAVAILABLE `storage_unavailable` while a Reopen has failed.
+  absl::StatusOr<Handle> Use() const;
+
+  // Writes; `synced` returns once the disk has it. UNAVAILABLE
+  // `storage_unavailable` if it failed, or an earlier one did.
+  absl::Status Write(rocksdb::WriteBatch& batch, bool synced);
+
+  // Makes all that was written durable.
+  absl::Status Sync();
+
+  // Never blocks. OK if writes work.
+  absl::Status Health() const;
+
+  // Does nothing while writes work. Else closes and opens again, and tries a
+  // write: what was acknowledged before is there again. For a background
+  // thread; waits for handles in use.
+  absl::Status Reopen();
+
+  // Whether RocksDB holds writes back, waiting for compaction.
+  bool WriteStopped() const;
+
+ private:
+  explicit Database(DatabaseOptions options);
+  absl::Status OpenEngine();
+  void CloseEngine();
+
+  const DatabaseOptions options_;
+  // Shared by users, exclusive while it is reopened.
+  mutable std::shared_mutex mu_;
+  std::unique_ptr<rocksdb::DB> db_;                     // by mu_
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;  // by mu_
+  std::atomic<bool> write_failed_{false};
+};
+
+// NOT_FOUND stays; whatever else fails is UNAVAILABLE `storage_unavailable`, or
+// DATA_LOSS for a damaged file.
+absl::Status ToStatus(const rocksdb::Status& status);
+
+// Numbers in keys, so that keys sort as the numbers do.
+void AppendBigEndian64(std::string& key, uint64_t value);
+uint64_t ReadBigEndian64(const char* bytes);
+
+}  // namespace gateway::storage
+
+#endif  // GATEWAY_COMMON_STORAGE_DATABASE_H_

@@ -1,0 +1,165 @@
+#include "common/storage/database.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "common/status/error.h"
+
+namespace gateway::storage {
+namespace {
+
+class DatabaseTest : public testing::Test {
+ protected:
+  DatabaseTest() {
+    std::string pattern = testing::TempDir() + "database_XXXXXX";
+    path_ = mkdtemp(pattern.data());
+  }
+  ~DatabaseTest() override { std::filesystem::remove_all(path_); }
+
+  DatabaseOptions Options() {
+    return {.path = path_, .column_families = {"turns", "index"}};
+  }
+
+  static absl::Status Put(Database& database, const std::string& key,
+                          const std::string& value) {
+    rocksdb::WriteBatch batch;
+    batch.Put(database.Use()->family(1), key, value);
+    return database.Write(batch, /*synced=*/true);
+  }
+
+  static std::optional<std::string> Get(Database& database, int family,
+                                        const std::string& key) {
+    std::string value;
+    auto handle = database.Use();
+    if (!handle.ok()) return std::nullopt;
+    const bool found =
+        (*handle)->Get({}, handle->family(family), key, &value).ok();
+    return found ? std::optional(value) : std::nullopt;
+  }
+
+  std::string path_;
+};
+
+TEST_F(DatabaseTest, KeepsWhatWasWritten) {
+  {
+    auto database = Database::Open(Options());
+    ASSERT_TRUE(database.ok()) << database.status();
+    ASSERT_TRUE(Put(**database, "key", "value").ok());
+  }
+  auto database = Database::Open(Options());
+  ASSERT_TRUE(database.ok()) << database.status();
+  EXPECT_EQ(Get(**database, 1, "key"), "value");
+  EXPECT_EQ(Get(**database, 0, "key"), std::nullopt);
+}
+
+TEST_F(DatabaseTest, RefusesADirectoryInUse) {
+  auto first = Database::Open(Options());
+  ASSERT_TRUE(first.ok());
+  auto second = Database::Open(Options());
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(second.status().message()),
+              testing::HasSubstr("another process uses"));
+}
+
+TEST_F(DatabaseTest, RefusesADamagedDirectory) {
+  ASSERT_TRUE(Database::Open(Options()).ok());
+  std::ofstream(path_ + "/CURRENT") << "no manifest\n";
+  auto opened = Database::Open(Options());
+  EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(opened.status().message()),
+              testing::HasSubstr("is damaged"));
+}
+
+TEST_F(DatabaseTest, RefusesADirectoryWithForeignFamilies) {
+  ASSERT_TRUE(Database::Open(Options()).ok());
+  DatabaseOptions options = Options();
+  options.column_families = {"turns"};
+  EXPECT_EQ(Database::Open(options).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(DatabaseTest, SaysWhenAPathCannotBeMade) {
+  std::ofstream(path_ + "/file") << "x";
+  DatabaseOptions options = Options();
+  options.path = path_ + "/file/below";
+  EXPECT_EQ(Database::Open(options).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+// A disk on which no write succeeds while it is full.
+class FullDisk : public rocksdb::EnvWrapper {
+ public:
+  FullDisk() : EnvWrapper(rocksdb::Env::Default()) {}
+
+  rocksdb::Status NewWritableFile(const std::string& name,
+                                  std::unique_ptr<rocksdb::WritableFile>* file,
+                                  const rocksdb::EnvOptions& options) override {
+    auto made = target()->NewWritableFile(name, file, options);
+    if (made.ok()) *file = std::make_unique<File>(std::move(*file), this);
+    return made;
+  }
+
+  std::atomic<bool> full{false};
+
+ private:
+  class File : public rocksdb::WritableFileWrapper {
+   public:
+    File(std::unique_ptr<rocksdb::WritableFile> file, FullDisk* disk)
+        : WritableFileWrapper(file.get()),
+          file_(std::move(file)),
+          disk_(disk) {}
+
+    rocksdb::Status Append(const rocksdb::Slice& data) override {
+      if (disk_->full) return rocksdb::Status::NoSpace();
+      return WritableFileWrapper::Append(data);
+    }
+    rocksdb::Status Append(const rocksdb::Slice& data,
+                           const rocksdb::DataVerificationInfo& info) override {
+      if (disk_->full) return rocksdb::Status::NoSpace();
+      return WritableFileWrapper::Append(data, info);
+    }
+
+   private:
+    const std::unique_ptr<rocksdb::WritableFile> file_;
+    FullDisk* const disk_;
+  };
+};
+
+TEST_F(DatabaseTest, ReopensAfterAFullDisk) {
+  FullDisk disk;
+  DatabaseOptions options = Options();
+  options.env = &disk;
+  auto database = Database::Open(options);
+  ASSERT_TRUE(database.ok()) << database.status();
+  ASSERT_TRUE(Put(**database, "early", "kept").ok());
+
+  disk.full = true;
+  const absl::Status full = Put(**database, "key", "lost");
+  EXPECT_EQ(full.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(full), reason::kStorageUnavailable);
+  EXPECT_FALSE((*database)->Health().ok());
+  EXPECT_FALSE((*database)->Reopen().ok());
+  EXPECT_FALSE((*database)->Health().ok() && Put(**database, "a", "").ok());
+
+  disk.full = false;
+  EXPECT_TRUE((*database)->Reopen().ok());
+  EXPECT_TRUE((*database)->Health().ok());
+  EXPECT_TRUE(Put(**database, "key", "kept").ok());
+  EXPECT_EQ(Get(**database, 1, "early"), "kept");
+  EXPECT_EQ(Get(**database, 1, "key"), "kept");
+}
+
+TEST(BigEndianTest, KeysSortAsNumbersDo) {
+  std::string small, large;
+  AppendBigEndian64(small, 255);
+  AppendBigEndian64(large, 256);
+  EXPECT_LT(small, large);
+  EXPECT_EQ(ReadBigEndian64(large.data()), 256u);
+}
+
+}  // namespace
+}  // namespace gateway::storage
