@@ -79,13 +79,16 @@ size_t RequestParser::FeedHead(const char* data, size_t size) {
   size_t before = head.size();
   // The end may have begun in the bytes of an earlier call.
   size_t from = before < 3 ? 0 : before - 3;
-  head.append(data, std::min(size, kMaxHead + 4 - before));
-  size_t end = head.find("\r\n\r\n", from);
-  if (end == std::string::npos) {
-    if (head.size() > kMaxHead) return Fail(431);
-    return head.size() - before;
+  size_t end = std::string_view(data, size).find("\r\n\r\n");
+  if (before == 0 && end != std::string_view::npos) {
+    head.assign(data, end + 4);
+  } else {
+    head.append(data, std::min(size, kMaxHead + 4 - before));
+    end = head.find("\r\n\r\n", from);
+    if (end != std::string::npos) head.resize(end + 4);
   }
-  head.resize(end + 4);
+  if (head.size() > kMaxHead) return Fail(431);
+  if (end == std::string::npos) return head.size() - before;
   size_t used = head.size() - before;
   if (!ParseHead() && error_ == 0) Fail(400);
   return used;

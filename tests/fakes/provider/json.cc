@@ -1,5 +1,6 @@
 #include "tests/fakes/provider/json.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -145,10 +146,11 @@ std::string DecodeJsonString(std::string_view raw) {
   std::string out;
   out.reserve(raw.size());
   for (size_t i = 0; i < raw.size(); ++i) {
-    if (raw[i] != '\\' || i + 1 == raw.size()) {
-      out.push_back(raw[i]);
-      continue;
-    }
+    // Whole runs at once: prompts are long and have few escapes.
+    size_t end = std::min(raw.find('\\', i), raw.size());
+    out.append(raw, i, end - i);
+    i = end;
+    if (i + 1 >= raw.size()) break;
     char c = raw[++i];
     switch (c) {
       case 'n':

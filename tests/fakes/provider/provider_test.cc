@@ -229,6 +229,15 @@ TEST_F(ProviderTest, StreamsTwoToolCallsWithSplitArguments) {
               HasSubstr("\"arguments\":\"{\\\"city\\\":\\\"Paris\\\"}\""));
 }
 
+TEST_F(ProviderTest, CountsTheWordsOfLongPrompts) {
+  std::string text = " one\\ntwo";
+  for (int i = 0; i < 500; ++i) text += "  w" + std::to_string(i) + "\\t";
+  Client client(port());
+  client.Send(Post("{\"model\":\"fake-1x0\",\"messages\":[{\"content\":\"" +
+                   text + "\"}]}"));
+  EXPECT_THAT(client.ReadWhole(), HasSubstr("\"prompt_tokens\":502,"));
+}
+
 TEST_F(ProviderTest, HonoursMaxTokens) {
   Client client(port());
   client.Send(Post(ChatBody("fake-9x0", false, ",\"max_tokens\":2")));
