@@ -79,7 +79,7 @@ bool ParseLength(absl::string_view text, uint64_t& length) {
 HeadParser::State HeadParser::Find(absl::string_view bytes) {
   // A head ends at the first line that is empty. Each LF is looked at once:
   // scanned_ stands behind the last one seen.
-  while (scanned_ < bytes.size()) {
+  while (!complete_ && scanned_ < bytes.size()) {
     const char* from = bytes.data() + scanned_;
     const auto* lf = static_cast<const char*>(
         std::memchr(from, '\n', bytes.size() - scanned_));
@@ -90,9 +90,9 @@ HeadParser::State HeadParser::Find(absl::string_view bytes) {
       return State::kBad;
     }
     scanned_ += line + 1;
-    if (line == 1) return State::kComplete;
+    complete_ = line == 1;
   }
-  return State::kIncomplete;
+  return complete_ ? State::kComplete : State::kIncomplete;
 }
 
 bool HeadParser::Fail(absl::string_view error, int status) {
@@ -227,11 +227,10 @@ bool HeadParser::ParseResponse(absl::string_view head, bool to_head,
   // "HTTP/1.x NNN", then nothing or a space and any text.
   const bool shaped =
       head[line_end + 1] == '\n' && line.size() >= 12 &&
-      absl::StartsWith(line, "HTTP/1.") &&
-      (line[7] == '0' || line[7] == '1') && line[8] == ' ' &&
-      line[9] >= '1' && line[9] <= '9' && absl::ascii_isdigit(line[10]) &&
-      absl::ascii_isdigit(line[11]) && (line.size() == 12 || line[12] == ' ') &&
-      AllAre(line, kValue);
+      absl::StartsWith(line, "HTTP/1.") && (line[7] == '0' || line[7] == '1') &&
+      line[8] == ' ' && line[9] >= '1' && line[9] <= '9' &&
+      absl::ascii_isdigit(line[10]) && absl::ascii_isdigit(line[11]) &&
+      (line.size() == 12 || line[12] == ' ') && AllAre(line, kValue);
   if (!shaped) return Fail("bad status line");
   status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
   Facts facts;
@@ -243,9 +242,9 @@ bool HeadParser::ParseResponse(absl::string_view head, bool to_head,
   } else if (facts.chunked) {
     framing = {Framing::Kind::kChunked, 0};
   } else if (facts.length.has_value()) {
-    framing = {*facts.length == 0 ? Framing::Kind::kNone
-                                  : Framing::Kind::kLength,
-               *facts.length};
+    framing = {
+        *facts.length == 0 ? Framing::Kind::kNone : Framing::Kind::kLength,
+        *facts.length};
   } else {
     framing = {Framing::Kind::kUntilClose, 0};
     keep_alive = false;

@@ -27,17 +27,19 @@ class HeadParser {
   enum class State { kIncomplete, kComplete, kBad };
 
   // Looks for the end of the head in `bytes`, which is what came so far and on
-  // a further call only grows at its end. After kComplete head_size() bytes of
-  // it are the head.
+  // a further call only grows at its end. After kComplete, which further calls
+  // repeat, head_size() bytes of it are the head.
   State Find(absl::string_view bytes);
   size_t head_size() const { return scanned_; }
   // For the next message.
-  void Reset() { scanned_ = 0; }
+  void Reset() {
+    scanned_ = 0;
+    complete_ = false;
+  }
 
   // `head` is a whole head, as Find delimits it. False for a malformed one;
   // error() then says why. Headers and Framing are overwritten.
-  bool ParseRequest(absl::string_view head, Request& request,
-                    Framing& framing);
+  bool ParseRequest(absl::string_view head, Request& request, Framing& framing);
   // `to_head`: the request was a HEAD, so no body follows. `keep_alive` says
   // whether the other end will keep the connection.
   bool ParseResponse(absl::string_view head, bool to_head, int& status,
@@ -65,6 +67,7 @@ class HeadParser {
   bool ReadFact(absl::string_view name, absl::string_view value, Facts& facts);
 
   size_t scanned_ = 0;
+  bool complete_ = false;
   absl::string_view error_;
   int error_status_ = 400;
 };

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,6 +26,7 @@ struct Header {
 class Headers {
  public:
   Headers() = default;
+  // Not inside the operand of a co_await: GCC 12 cannot compile that.
   Headers(std::initializer_list<Header> fields);
 
   // Appends; an equal name may stand more than once.

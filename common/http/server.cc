@@ -18,8 +18,8 @@ namespace asio = boost::asio;
 // How long accepting rests when the process has no descriptor left.
 constexpr auto kAcceptBackoff = std::chrono::milliseconds(100);
 
-using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp,
-                                             asio::io_context::executor_type>;
+using Acceptor =
+    asio::basic_socket_acceptor<asio::ip::tcp, asio::io_context::executor_type>;
 using ReusePort =
     asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
@@ -59,11 +59,11 @@ class Shard : public ServerShard, public std::enable_shared_from_this<Shard> {
         backoff_(context) {}
 
   void Accept() {
-    acceptor.async_accept([self = shared_from_this()](
-                              boost::system::error_code error,
-                              TcpSocket socket) {
-      self->OnAccept(error, std::move(socket));
-    });
+    acceptor.async_accept(
+        [self = shared_from_this()](boost::system::error_code error,
+                                    TcpSocket socket) {
+          self->OnAccept(error, std::move(socket));
+        });
   }
 
   void StopAccepting() {

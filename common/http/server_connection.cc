@@ -24,8 +24,7 @@ constexpr absl::Duration kLingerTimeout = absl::Seconds(2);
 constexpr size_t kBodyStep = 1024 * 1024;
 
 SteadyTime After(absl::Duration duration) {
-  return std::chrono::steady_clock::now() +
-         absl::ToChronoNanoseconds(duration);
+  return std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(duration);
 }
 
 }  // namespace
@@ -69,8 +68,7 @@ void ServerConnection::Spawn(Awaitable<void> (ServerConnection::*run)()) {
   asio::co_spawn(
       shard_.io, [this, run] { return (this->*run)(); },
       asio::bind_cancellation_slot(
-          cancel_.slot(),
-          [this](std::exception_ptr) { shard_.Remove(this); }));
+          cancel_.slot(), [this](std::exception_ptr) { shard_.Remove(this); }));
 }
 
 void ServerConnection::Drain() {
@@ -108,8 +106,8 @@ Awaitable<bool> ServerConnection::ServeOne() {
   if (!parser_.ParseRequest(input().substr(0, head_size), request_, framing)) {
     const absl::string_view reason =
         parser_.error_status() == 400 ? "bad_request" : "not_supported";
-    co_await RespondError(
-        {parser_.error_status(), reason, parser_.error()}, false);
+    co_await RespondError({parser_.error_status(), reason, parser_.error()},
+                          false);
     co_return false;
   }
   ConsumeInput(head_size);
@@ -121,8 +119,7 @@ Awaitable<bool> ServerConnection::ServeOne() {
   if (auto refusal = shard_.handler->OnHead(request_)) {
     co_return co_await AnswerRefusal(*refusal, framing);
   }
-  if (framing.kind != Framing::Kind::kNone &&
-      !co_await ReadBody(framing)) {
+  if (framing.kind != Framing::Kind::kNone && !co_await ReadBody(framing)) {
     co_return false;
   }
 
@@ -147,8 +144,7 @@ Awaitable<bool> ServerConnection::ServeOne() {
 
 Awaitable<bool> ServerConnection::ReadHead() {
   const ServerOptions& options = shard_.options;
-  bool first = in_begin_ == in_end_;
-  if (first) {
+  if (in_begin_ == in_end_) {
     // The accept's own deadline holds for the first request.
     if (phase_ == Phase::kHandling) {
       deadline_.Set(After(options.idle_timeout));
@@ -164,53 +160,42 @@ Awaitable<bool> ServerConnection::ReadHead() {
            input()[0] == '\r' && input()[1] == '\n') {
       ConsumeInput(2);
     }
-    switch (parser_.Find(input())) {
-      case HeadParser::State::kComplete:
-        if (parser_.head_size() <= options.max_header_bytes) co_return true;
-        co_await RespondError(
-            {431, "headers_too_large", "The request headers are too large."},
-            false);
-        co_return false;
-      case HeadParser::State::kBad:
-        co_await RespondError({400, "bad_request", parser_.error()}, false);
-        co_return false;
-      case HeadParser::State::kIncomplete:
-        break;
+    const HeadParser::State state = parser_.Find(input());
+    if (state == HeadParser::State::kBad) {
+      co_await RespondError({400, "bad_request", parser_.error()}, false);
+      co_return false;
     }
-    if (input().size() > options.max_header_bytes) {
+    const bool whole = state == HeadParser::State::kComplete;
+    const size_t size = whole ? parser_.head_size() : input().size();
+    if (size > options.max_header_bytes) {
       co_await RespondError(
           {431, "headers_too_large", "The request headers are too large."},
           false);
       co_return false;
     }
-    switch (co_await FillInput()) {
-      case Input::kGone:
-        co_return false;
-      case Input::kTimeout:
-        if (phase_ == Phase::kHead) {
-          co_await RespondError(
-              {408, "request_timeout", "The request came too slowly."}, false);
-        }
-        co_return false;
-      case Input::kReady:
-        if (phase_ == Phase::kIdle) {
-          phase_ = Phase::kHead;
-          // Whole requests, the rule, never come to move the deadline.
-          if (parser_.Find(input()) == HeadParser::State::kIncomplete) {
-            deadline_.Set(After(options.header_timeout));
-          }
-        }
-        break;
+    if (whole) co_return true;
+    const Input result = co_await FillInput();
+    if (result == Input::kTimeout && phase_ == Phase::kHead) {
+      co_await RespondError(
+          {408, "request_timeout", "The request came too slowly."}, false);
+    }
+    if (result != Input::kReady) co_return false;
+    if (phase_ == Phase::kIdle) {
+      phase_ = Phase::kHead;
+      // Whole requests, the rule, never come to move the deadline.
+      if (parser_.Find(input()) == HeadParser::State::kIncomplete) {
+        deadline_.Set(After(options.header_timeout));
+      }
     }
   }
 }
 
 Awaitable<bool> ServerConnection::AnswerRefusal(const Response& response,
                                                 const Framing& framing) {
-  const bool skippable = framing.kind == Framing::Kind::kNone ||
-                         (framing.kind == Framing::Kind::kLength &&
-                          framing.length <= kMaxSkippedBody &&
-                          !request_.headers.Has("expect"));
+  const bool skippable =
+      framing.kind == Framing::Kind::kNone ||
+      (framing.kind == Framing::Kind::kLength &&
+       framing.length <= kMaxSkippedBody && !request_.headers.Has("expect"));
   if (!skippable) close_after_ = true;
   const absl::Status sent =
       co_await Respond(response.status, response.headers, response.body);
@@ -340,8 +325,8 @@ Awaitable<void> ServerConnection::RespondError(ServerError error,
     response.headers.Add("content-type", "text/plain; charset=utf-8");
   }
   if (error.status == 503 && !response.headers.Has("retry-after")) {
-    const int64_t seconds = std::max<int64_t>(
-        1, absl::ToInt64Seconds(shard_.options.retry_after));
+    const int64_t seconds =
+        std::max<int64_t>(1, absl::ToInt64Seconds(shard_.options.retry_after));
     response.headers.Add("retry-after", absl::StrCat(seconds));
   }
   if (!head_known) request_.method.clear();
@@ -375,16 +360,10 @@ Awaitable<void> ServerConnection::Linger() {
 Awaitable<ServerConnection::Input> ServerConnection::WaitForInput() {
   if (gone_) co_return Input::kGone;
   if (!read_armed_) ArmRead();
-  switch (co_await readable_.Wait()) {
-    case Wake::kTimeout:
-      co_return Input::kTimeout;
-    case Wake::kCancelled:
-      gone_ = true;
-      co_return Input::kGone;
-    case Wake::kReady:
-      co_return gone_ ? Input::kGone : Input::kReady;
-  }
-  co_return Input::kGone;
+  const Wake wake = co_await readable_.Wait();
+  if (wake == Wake::kCancelled) gone_ = true;
+  if (gone_) co_return Input::kGone;
+  co_return wake == Wake::kTimeout ? Input::kTimeout : Input::kReady;
 }
 
 Awaitable<ServerConnection::Input> ServerConnection::FillInput() {
@@ -629,9 +608,9 @@ bool ServerConnection::MakeRoom() {
   }
   const size_t limit = shard_.options.max_header_bytes + 1024;
   if (in_capacity_ >= limit) return false;
-  const size_t capacity =
-      in_capacity_ == 0 ? std::min(kFirstInputCapacity, limit)
-                        : std::min(in_capacity_ * 2, limit);
+  const size_t capacity = in_capacity_ == 0
+                              ? std::min(kFirstInputCapacity, limit)
+                              : std::min(in_capacity_ * 2, limit);
   std::unique_ptr<char[]> grown(new char[capacity]);
   if (in_end_ > 0) std::memcpy(grown.get(), in_.get(), in_end_);
   in_ = std::move(grown);

@@ -26,13 +26,14 @@ class Wakeup {
 
   // Suspends until Notify, or until the coroutine is cancelled.
   Awaitable<Wake> Wait() {
+    Token token;
     return boost::asio::async_initiate<Token, void(Wake)>(
         [this](Waiter waiter) {
           auto slot = boost::asio::get_associated_cancellation_slot(waiter);
           waiter_.emplace(std::move(waiter));
           if (slot.is_connected()) slot.template emplace<Canceller>(this);
         },
-        Token());
+        token);
   }
 
   // Resumes the waiter, if there is one, before it returns: the caller's last
@@ -55,10 +56,9 @@ class Wakeup {
     void operator()(boost::asio::cancellation_type) {
       if (!wakeup->waiter_) return;
       // A coroutine must not be resumed from inside the emission.
-      boost::asio::post(wakeup->executor_,
-                        [waiter = wakeup->Take()]() mutable {
-                          std::move(waiter)(Wake::kCancelled);
-                        });
+      boost::asio::post(wakeup->executor_, [waiter = wakeup->Take()]() mutable {
+        std::move(waiter)(Wake::kCancelled);
+      });
     }
     Wakeup* wakeup;
   };
