@@ -47,8 +47,8 @@ class IoThreads {
 
  private:
   std::deque<boost::asio::io_context> ios_;
-  std::vector<boost::asio::executor_work_guard<
-      boost::asio::io_context::executor_type>>
+  std::vector<
+      boost::asio::executor_work_guard<boost::asio::io_context::executor_type>>
       guards_;
   std::vector<std::thread> threads_;
 };

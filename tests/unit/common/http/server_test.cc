@@ -34,8 +34,8 @@ class TestHandler : public Handler {
     const std::string path(request.path());
     if (path == "/echo") {
       const Headers headers{{"content-type", "text/plain"}};
-      const std::string body = absl::StrCat(
-          request.method, " ", request.target, " ", request.body);
+      const std::string body =
+          absl::StrCat(request.method, " ", request.target, " ", request.body);
       co_await writer.Respond(200, headers, body);
     } else if (path == "/stream") {
       writer.StartStream(200, Headers{{"content-type", "text/event-stream"}});
@@ -59,8 +59,8 @@ class TestHandler : public Handler {
       ++flood_ended;
     } else if (path == "/wait") {
       ++waiting;
-      boost::asio::steady_timer timer(
-          co_await boost::asio::this_coro::executor, std::chrono::seconds(60));
+      boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
+                                      std::chrono::seconds(60));
       auto [error] = co_await timer.async_wait(kAwait);
       if (error == boost::asio::error::operation_aborted) ++cancelled;
       const absl::Status status =
@@ -214,8 +214,8 @@ TEST_F(ServerTest, NeverSplitsAHeader) {
 
 TEST_F(ServerTest, AnswersHeadWithoutABody) {
   Start();
-  const std::string answer = Exchange(
-      "HEAD /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  const std::string answer =
+      Exchange("HEAD /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, HasSubstr("\r\ncontent-length: 11\r\n"));
   EXPECT_THAT(answer, EndsWith("\r\n\r\n"));
 }
@@ -270,9 +270,8 @@ TEST_F(ServerTest, ReadsALargeBody) {
   Start();
   const std::string body(5 * 1024 * 1024 + 7, 'b');
   RawSocket socket = Connect();
-  socket.Send(absl::StrCat(
-      "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: ", body.size(),
-      "\r\n\r\n"));
+  socket.Send(absl::StrCat("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: ",
+                           body.size(), "\r\n\r\n"));
   // A full answer must not wait for us to read: it is as large as the body.
   ASSERT_TRUE(socket.Send(body));
   EXPECT_THAT(socket.ReceiveMessage().size(), testing::Gt(body.size()));
@@ -294,8 +293,8 @@ TEST_P(BadRequestTest, IsRefusedAndTheConnectionClosed) {
               StartsWith(absl::StrCat("HTTP/1.1 ", GetParam().status, " ")));
   EXPECT_THAT(answer, HasSubstr("\r\nconnection: close\r\n"));
   // One answer only: what follows is not taken for a request.
-  EXPECT_EQ(std::vector<std::string>(absl::StrSplit(answer, "HTTP/1.1 ")).size(),
-            2u);
+  EXPECT_EQ(
+      std::vector<std::string>(absl::StrSplit(answer, "HTTP/1.1 ")).size(), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -379,9 +378,9 @@ TEST_F(ServerTest, RefusesHeadersBeyondTheLimit) {
   EXPECT_THAT(Exchange(absl::StrCat("GET / HTTP/1.1\r\nHost: h\r\nA: ",
                                     std::string(2048, 'a'), "\r\n\r\n")),
               StartsWith("HTTP/1.1 431 "));
-  EXPECT_THAT(Exchange(absl::StrCat("GET / HTTP/1.1\r\nA: ",
-                                    std::string(100000, 'a'))),
-              StartsWith("HTTP/1.1 431 "));
+  EXPECT_THAT(
+      Exchange(absl::StrCat("GET / HTTP/1.1\r\nA: ", std::string(100000, 'a'))),
+      StartsWith("HTTP/1.1 431 "));
 }
 
 TEST_F(ServerTest, RefusesABodyBeyondTheLimit) {
@@ -391,12 +390,11 @@ TEST_F(ServerTest, RefusesABodyBeyondTheLimit) {
   EXPECT_THAT(Exchange("POST /echo HTTP/1.1\r\nHost: h\r\n"
                        "Content-Length: 1001\r\n\r\n"),
               StartsWith("HTTP/1.1 413 "));
-  EXPECT_THAT(
-      Exchange(absl::StrCat("POST /echo HTTP/1.1\r\nHost: h\r\n"
-                            "Transfer-Encoding: chunked\r\n\r\n1f4\r\n",
-                            std::string(500, 'a'), "\r\n1f5\r\n",
-                            std::string(501, 'a'), "\r\n0\r\n\r\n")),
-      StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(Exchange(absl::StrCat("POST /echo HTTP/1.1\r\nHost: h\r\n"
+                                    "Transfer-Encoding: chunked\r\n\r\n1f4\r\n",
+                                    std::string(500, 'a'), "\r\n1f5\r\n",
+                                    std::string(501, 'a'), "\r\n0\r\n\r\n")),
+              StartsWith("HTTP/1.1 413 "));
 }
 
 TEST_F(ServerTest, BoundsTheBodiesInFlight) {
@@ -408,8 +406,8 @@ TEST_F(ServerTest, BoundsTheBodiesInFlight) {
       "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\nbegin");
   ASSERT_TRUE(Eventually(
       [&] { return server_->stats().body_bytes_in_flight.load() == 900; }));
-  const std::string answer = Exchange(
-      "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n");
+  const std::string answer =
+      Exchange("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(answer, HasSubstr("\r\nretry-after: 1\r\n"));
   first.Close();
@@ -627,7 +625,8 @@ TEST_F(ServerTest, RendersItsRefusalsInTheGivenShape) {
   EXPECT_THAT(
       Exchange("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"),
       EndsWith("{\"request_too_large\":\"/x\"}"));
-  EXPECT_THAT(Exchange("nonsense\r\n\r\n"), EndsWith("{\"bad_request\":\"?\"}"));
+  EXPECT_THAT(Exchange("nonsense\r\n\r\n"),
+              EndsWith("{\"bad_request\":\"?\"}"));
 }
 
 }  // namespace
