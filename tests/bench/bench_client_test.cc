@@ -49,6 +49,24 @@ TEST_F(BenchClientTest, MeasuresPacedStreams) {
   EXPECT_LT(Percentile(result.first_us, 0), 59000);
 }
 
+TEST_F(BenchClientTest, SpreadsTheBeginnings) {
+  LoadOptions options;
+  options.port = provider_.port();
+  options.body = ChatBody("fake-1x0", false, 50);
+  options.connections = 4;
+  options.ramp_s = 0.2;
+  options.seconds = 0.1;
+  // The third and fourth would begin when it is over.
+  EXPECT_GT(RunLoad(options).completed, 0);
+  EXPECT_THAT(provider_.service().journal().StatsJson(),
+              ::testing::HasSubstr("\"connections_total\":2,"));
+  provider_.service().journal().ResetStats();
+  options.seconds = 0.3;
+  EXPECT_GT(RunLoad(options).completed, 0);
+  EXPECT_THAT(provider_.service().journal().StatsJson(),
+              ::testing::HasSubstr("\"connections_total\":4,"));
+}
+
 struct BrokenCase {
   const char* name;
   const char* model;

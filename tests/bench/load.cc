@@ -47,6 +47,9 @@ class Loop {
   };
 
   bool MayBegin() const;
+  // Lets the connections begin whose time has come; returns how long the next
+  // one can wait, in milliseconds.
+  int Ramp();
   void Begin(Connection* c);
   bool Connect(Connection* c);
   void Disconnect(Connection* c);
@@ -67,6 +70,8 @@ class Loop {
   bool held_ = false;
   LoadResult result_;
   std::vector<std::unique_ptr<Connection>> connections_;
+  // How many of them have begun.
+  size_t ramped_ = 0;
   std::vector<char> buffer_;
 };
 
@@ -98,13 +103,12 @@ LoadResult Loop::Run() {
   double cpu = Seconds(CLOCK_THREAD_CPUTIME_ID);
   began_ = Now();
   deadline_ = began_ + options_.seconds;
-  for (auto& c : connections_) {
-    if (MayBegin()) Begin(c.get());
-  }
   double next_check = began_ + 0.5;
-  while (in_flight_ > 0 && !held_) {
+  while (!held_) {
+    int wait_ms = Ramp();
+    if (in_flight_ == 0 && ramped_ == connections_.size()) break;
     epoll_event events[256];
-    int count = epoll_wait(epoll_fd_, events, 256, 100);
+    int count = epoll_wait(epoll_fd_, events, 256, wait_ms);
     for (int i = 0; i < count; ++i) {
       auto* c = static_cast<Connection*>(events[i].data.ptr);
       if (c->busy && (events[i].events & EPOLLOUT)) Write(c);
@@ -124,6 +128,17 @@ LoadResult Loop::Run() {
   std::sort(result_.latency_us.begin(), result_.latency_us.end());
   std::sort(result_.first_us.begin(), result_.first_us.end());
   return std::move(result_);
+}
+
+int Loop::Ramp() {
+  while (ramped_ < connections_.size()) {
+    double due = began_ + options_.ramp_s * static_cast<double>(ramped_) /
+                              static_cast<double>(connections_.size());
+    double wait = due - Now();
+    if (wait > 0) return static_cast<int>(wait * 1e3) + 1;
+    Begin(connections_[ramped_++].get());
+  }
+  return 100;
 }
 
 void Loop::Begin(Connection* c) {

@@ -20,6 +20,9 @@ struct LoadOptions {
   // Content events that a stream must have; -1: any number.
   int content_events = -1;
   int connections = 1;
+  // The connections begin one by one, spread over so many seconds, so that
+  // paced streams do not all speak at once.
+  double ramp_s = 0;
   // Ends after so many seconds, or requests if that is > 0: what is in flight
   // then still counts.
   double seconds = 5;

@@ -14,7 +14,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: bench_client --port N --model NAME [--stream] [--events N]\n"
     "         [--connections N] [--seconds S | --requests N] [--timeout S]\n"
-    "         [--prompt-bytes N] [--path P] [--key K] [--hold]\n";
+    "         [--prompt-bytes N] [--path P] [--key K] [--ramp S] [--hold]\n";
 
 struct Arguments {
   bench::LoadOptions load;
@@ -41,6 +41,8 @@ bool ReadValue(const char* flag, const char* value, Arguments* out) {
     load.requests = std::atol(value);
   } else if (is("--timeout")) {
     load.timeout_s = std::atof(value);
+  } else if (is("--ramp")) {
+    load.ramp_s = std::atof(value);
   } else if (is("--prompt-bytes")) {
     out->prompt_bytes = std::strtoul(value, nullptr, 10);
   } else if (is("--path")) {
