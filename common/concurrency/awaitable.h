@@ -9,6 +9,15 @@ namespace gateway {
 
 // A flow: a coroutine that runs on one io thread from start to end. It is
 // cancelled through Asio's cancellation slot, on that thread.
+//
+// Three things that GCC 12.2 compiles wrongly, without a warning:
+// - `co_await` inside the condition of if, while, for or switch: the frame's
+//   layout is wrong, and it crashes, unless the body has a local variable at
+//   its outermost level. Await into a variable first.
+// - a lambda that captures by copy, written within the co_await expression:
+//   destroyed twice. Name it first; tests/checks/coroutines.py looks for it.
+// - an aggregate made from an awaited value, as in `Pair{co_await F()}`:
+//   destroyed twice. Await into a variable first.
 template <class T>
 using Awaitable = boost::asio::awaitable<T>;
 
