@@ -27,7 +27,7 @@ endif()
 # The one target that carries warnings and instrumentation.
 add_library(gateway_options INTERFACE)
 target_compile_options(gateway_options INTERFACE
-  -pthread -Wall -Wextra -Werror -Wno-unused-parameter
+  -pthread -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Needed for ccache to see through a precompiled header.

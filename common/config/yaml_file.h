@@ -1,0 +1,18 @@
+#ifndef GATEWAY_COMMON_CONFIG_YAML_FILE_H_
+#define GATEWAY_COMMON_CONFIG_YAML_FILE_H_
+
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <vector>
+
+namespace gateway::config {
+
+// Merges a YAML file into `message`. Returns a line for each fault, with the
+// file's path, the line and the key; empty if all is well.
+std::vector<std::string> MergeYamlFile(const std::string& path,
+                                       google::protobuf::Message* message);
+
+}  // namespace gateway::config
+
+#endif  // GATEWAY_COMMON_CONFIG_YAML_FILE_H_
