@@ -1,0 +1,734 @@
+#include "services/session_store/rocksdb_session_repository.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/string_view.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "common/concurrency/thread.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "gateway/session_store/stored/v1/stored.pb.h"
+
+namespace gateway::session_store {
+namespace {
+
+using rocksdb::Slice;
+using rocksdb::WriteBatch;
+using storage::AppendBigEndian64;
+using storage::Database;
+using storage::ReadBigEndian64;
+
+// The order of the families' names below. Stored: do not change.
+enum Family : size_t { kStore = 0, kTenants = 1 };
+const char* const kFamilyNames[] = {"store", "tenants"};
+
+constexpr char kFormatKey[] = "format";
+constexpr char kFormat[] = "1";
+
+// What a key in kTenants is about, its second component. Stored: do not
+// renumber.
+enum Kind : char {
+  kSession = 's',
+  kTurn = 't',
+  kAlias = 'a',
+  kCommit = 'c',
+  kSystemText = 'y',
+  kDue = 'x',
+};
+
+// Keys in kStore.
+constexpr char kCountPrefix = 'n';
+constexpr char kGarbagePrefix = 'g';
+
+constexpr size_t kNumberSize = 8;
+
+// Every component but the last carries its length, so that no name, whatever
+// bytes it holds, can reach into what another name owns.
+void AppendSized(std::string& key, absl::string_view part) {
+  key.push_back(static_cast<char>(part.size() >> 8));
+  key.push_back(static_cast<char>(part.size()));
+  key.append(part.data(), part.size());
+}
+
+std::string KindPrefix(absl::string_view tenant, Kind kind) {
+  std::string key;
+  key.reserve(64);
+  AppendSized(key, tenant);
+  key.push_back(kind);
+  return key;
+}
+
+std::string OwnerPrefix(const Owner& owner, Kind kind) {
+  std::string key = KindPrefix(owner.tenant, kind);
+  AppendSized(key, owner.user);
+  return key;
+}
+
+std::string SessionKey(const SessionName& name) {
+  return OwnerPrefix(name.owner, kSession) + name.session_id;
+}
+
+std::string AliasKey(const Owner& owner, absl::string_view answer_id) {
+  return absl::StrCat(OwnerPrefix(owner, kAlias), answer_id);
+}
+
+std::string LifePrefix(absl::string_view tenant, Kind kind, uint64_t life) {
+  std::string key = KindPrefix(tenant, kind);
+  AppendBigEndian64(key, life);
+  return key;
+}
+
+std::string TurnKey(absl::string_view tenant, uint64_t life, uint64_t number) {
+  std::string key = LifePrefix(tenant, kTurn, life);
+  AppendBigEndian64(key, number);
+  return key;
+}
+
+std::string CommitKey(absl::string_view tenant, uint64_t life,
+                      absl::string_view request_id) {
+  return absl::StrCat(LifePrefix(tenant, kCommit, life), request_id);
+}
+
+std::string SystemTextKey(absl::string_view tenant, uint64_t life) {
+  return LifePrefix(tenant, kSystemText, life);
+}
+
+std::string DueKey(absl::string_view tenant, absl::Time due, uint64_t life) {
+  std::string key = KindPrefix(tenant, kDue);
+  AppendBigEndian64(key, static_cast<uint64_t>(
+                             std::max<int64_t>(0, absl::ToUnixMicros(due))));
+  AppendBigEndian64(key, life);
+  return key;
+}
+
+std::string CountKey(absl::string_view tenant) {
+  return absl::StrCat(absl::string_view(&kCountPrefix, 1), tenant);
+}
+
+std::string GarbageKey(absl::string_view tenant, uint64_t life) {
+  std::string key(1, kGarbagePrefix);
+  AppendSized(key, tenant);
+  AppendBigEndian64(key, life);
+  return key;
+}
+
+std::string NumberValue(uint64_t number) {
+  std::string value;
+  AppendBigEndian64(value, number);
+  return value;
+}
+
+absl::Status Damaged(absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("a stored ", what, " is damaged"));
+}
+
+// As callers are to see it: whatever is wrong with the disk, the store cannot
+// be used now, and the request was not at fault.
+absl::Status Unavailable(const absl::Status& cause) {
+  if (cause.ok()) return cause;
+  return MakeError(reason::kSessionUnavailable,
+                   "sessions cannot be read or written now");
+}
+
+stored::v1::Session Encode(const SessionRecord& record) {
+  stored::v1::Session stored;
+  stored.set_life(record.life);
+  stored.set_create_time_us(absl::ToUnixMicros(record.create_time));
+  stored.set_last_use_time_us(absl::ToUnixMicros(record.last_use_time));
+  stored.set_expire_time_us(absl::ToUnixMicros(record.expire_time));
+  stored.set_due_time_us(absl::ToUnixMicros(record.due_time));
+  stored.set_head(record.head);
+  stored.set_head_depth(record.head_depth);
+  stored.set_next_turn(record.next_turn);
+  stored.set_oldest_turn(record.oldest_turn);
+  stored.set_stored_turns(record.stored_turns);
+  stored.set_stored_bytes(record.stored_bytes);
+  return stored;
+}
+
+absl::StatusOr<SessionRecord> DecodeSession(const Slice& value) {
+  stored::v1::Session stored;
+  if (!stored.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+    return Damaged("session");
+  }
+  SessionRecord record;
+  record.life = stored.life();
+  record.create_time = absl::FromUnixMicros(stored.create_time_us());
+  record.last_use_time = absl::FromUnixMicros(stored.last_use_time_us());
+  record.expire_time = absl::FromUnixMicros(stored.expire_time_us());
+  record.due_time = absl::FromUnixMicros(stored.due_time_us());
+  record.head = stored.head();
+  record.head_depth = stored.head_depth();
+  record.next_turn = stored.next_turn();
+  record.oldest_turn = stored.oldest_turn();
+  record.stored_turns = stored.stored_turns();
+  record.stored_bytes = stored.stored_bytes();
+  return record;
+}
+
+stored::v1::Turn Encode(const TurnRecord& turn) {
+  stored::v1::Turn stored;
+  stored.set_parent(turn.parent);
+  stored.set_depth(turn.depth);
+  stored.set_commit_time_us(absl::ToUnixMicros(turn.commit_time));
+  stored.set_request_id(turn.request_id);
+  stored.set_answer_id(turn.answer_id);
+  stored.set_target(turn.target);
+  *stored.mutable_turn() = turn.turn;
+  stored.set_bytes(turn.bytes);
+  return stored;
+}
+
+absl::StatusOr<TurnRecord> DecodeTurn(uint64_t number, const Slice& value) {
+  stored::v1::Turn stored;
+  if (!stored.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+    return Damaged("turn");
+  }
+  TurnRecord turn;
+  turn.number = number;
+  turn.parent = stored.parent();
+  turn.depth = stored.depth();
+  turn.commit_time = absl::FromUnixMicros(stored.commit_time_us());
+  turn.request_id = std::move(*stored.mutable_request_id());
+  turn.answer_id = std::move(*stored.mutable_answer_id());
+  turn.target = std::move(*stored.mutable_target());
+  turn.turn = std::move(*stored.mutable_turn());
+  turn.bytes = stored.bytes();
+  return turn;
+}
+
+void PutSession(const Database::Handle& db, WriteBatch& batch,
+                const SessionName& name, const SessionRecord& record) {
+  batch.Put(db.family(kTenants), SessionKey(name),
+            Encode(record).SerializeAsString());
+}
+
+void PutDue(const Database::Handle& db, WriteBatch& batch,
+            const SessionName& name, const SessionRecord& record) {
+  stored::v1::Due due;
+  due.set_user(name.owner.user);
+  due.set_session_id(name.session_id);
+  batch.Put(db.family(kTenants),
+            DueKey(name.owner.tenant, record.due_time, record.life),
+            due.SerializeAsString());
+}
+
+void PutAndMoveDue(const Database::Handle& db, WriteBatch& batch,
+                   const SessionName& name, SessionRecord& record,
+                   absl::Time due_time) {
+  if (due_time != record.due_time) {
+    batch.Delete(db.family(kTenants),
+                 DueKey(name.owner.tenant, record.due_time, record.life));
+    record.due_time = due_time;
+    PutDue(db, batch, name, record);
+  }
+  PutSession(db, batch, name, record);
+}
+
+// Iterates over the keys that begin with a prefix and no others.
+class PrefixIterator {
+ public:
+  PrefixIterator(const Database::Handle& db, Family family, std::string prefix)
+      : prefix_(std::move(prefix)), end_(prefix_) {
+    // The next string that does not begin with it. Never empty: a prefix holds
+    // a kind or a size, none of which is 0xff.
+    while (static_cast<unsigned char>(end_.back()) == 0xff) end_.pop_back();
+    end_.back() = static_cast<char>(end_.back() + 1);
+    lower_ = prefix_;
+    upper_ = end_;
+    rocksdb::ReadOptions options;
+    options.iterate_lower_bound = &lower_;
+    options.iterate_upper_bound = &upper_;
+    it_.reset(db->NewIterator(options, db.family(family)));
+  }
+
+  rocksdb::Iterator* operator->() { return it_.get(); }
+  void SeekToFirst() { it_->Seek(lower_); }
+  // What follows the prefix.
+  absl::string_view rest() const {
+    const Slice key = it_->key();
+    return absl::string_view(key.data(), key.size()).substr(prefix_.size());
+  }
+  absl::Status status() const { return storage::ToStatus(it_->status()); }
+
+ private:
+  const std::string prefix_;
+  std::string end_;
+  Slice lower_;
+  Slice upper_;
+  std::unique_ptr<rocksdb::Iterator> it_;
+};
+
+}  // namespace
+
+RocksDbSessionRepository::RocksDbSessionRepository(
+    const RocksDbSessionRepositoryOptions& options)
+    : options_(options) {}
+
+absl::StatusOr<std::unique_ptr<RocksDbSessionRepository>>
+RocksDbSessionRepository::Open(const RocksDbSessionRepositoryOptions& options) {
+  std::unique_ptr<RocksDbSessionRepository> repository(
+      new RocksDbSessionRepository(options));
+  storage::DatabaseOptions database;
+  database.path = options.path;
+  for (const char* name : kFamilyNames) {
+    database.column_families.push_back(name);
+  }
+  database.memory_bytes = options.memory_bytes;
+  database.env = options.env;
+  ASSIGN_OR_RETURN(repository->database_, Database::Open(std::move(database)));
+  RETURN_IF_ERROR(repository->CheckFormat());
+  {
+    MutexLock lock(repository->count_mu_);
+    RETURN_IF_ERROR(repository->LoadCounts());
+  }
+  repository->maintainer_ = StartThread(
+      "session-sync", [self = repository.get()] { self->Maintain(); });
+  return repository;
+}
+
+RocksDbSessionRepository::~RocksDbSessionRepository() {
+  {
+    MutexLock lock(maintain_mu_);
+    stopping_ = true;
+  }
+  stop_changed_.NotifyAll();
+  if (maintainer_.joinable()) maintainer_.join();
+  if (database_ != nullptr &&
+      options_.sync_interval < absl::InfiniteDuration()) {
+    (void)database_->Sync();
+  }
+}
+
+absl::Status RocksDbSessionRepository::CheckFormat() {
+  ASSIGN_OR_RETURN(const Database::Handle db, database_->Use());
+  std::string format;
+  const rocksdb::Status read =
+      db->Get({}, db.family(kStore), kFormatKey, &format);
+  if (read.IsNotFound()) {
+    WriteBatch batch;
+    batch.Put(db.family(kStore), kFormatKey, kFormat);
+    return database_->Write(batch, /*synced=*/true);
+  }
+  RETURN_IF_ERROR(storage::ToStatus(read));
+  if (format == kFormat) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(options_.path, " holds sessions in format '", format,
+                   "', and this version reads only '", kFormat,
+                   "': run the version that wrote it, or move it away"));
+}
+
+absl::Status RocksDbSessionRepository::LoadCounts() {
+  ASSIGN_OR_RETURN(const Database::Handle db, database_->Use());
+  counts_.clear();
+  total_ = 0;
+  PrefixIterator it(db, kStore, std::string(1, kCountPrefix));
+  for (it.SeekToFirst(); it->Valid(); it->Next()) {
+    if (it->value().size() != kNumberSize) return Damaged("count");
+    const auto count =
+        static_cast<int64_t>(ReadBigEndian64(it->value().data()));
+    counts_[std::string(it.rest())] = count;
+    total_ += count;
+  }
+  return it.status();
+}
+
+// --- Background ------------------------------------------------------------
+
+void RocksDbSessionRepository::Maintain() {
+  while (true) {
+    {
+      MutexLock lock(maintain_mu_);
+      const absl::Duration pause = database_->Health().ok()
+                                       ? options_.sync_interval
+                                       : options_.reopen_interval;
+      const absl::Time end = absl::Now() + pause;
+      while (!stopping_ && absl::Now() < end) {
+        // Looks up now and then whatever the interval, since health changes.
+        stop_changed_.WaitFor(maintain_mu_,
+                              std::min(pause, absl::Milliseconds(50)));
+        if (!database_->Health().ok() && pause == options_.sync_interval) {
+          break;
+        }
+      }
+      if (stopping_) return;
+    }
+    SyncOrReopen();
+  }
+}
+
+void RocksDbSessionRepository::SyncOrReopen() {
+  if (!database_->Health().ok()) {
+    // What failed may have reached the disk all the same: count anew, while
+    // nobody adds or removes.
+    MutexLock lock(count_mu_);
+    if (database_->Reopen().ok()) (void)LoadCounts();
+  } else if (dirty_.exchange(false)) {
+    (void)database_->Sync();
+  }
+}
+
+// --- Sessions --------------------------------------------------------------
+
+absl::Status RocksDbSessionRepository::Write(WriteBatch& batch) {
+  const absl::Status written = database_->Write(batch, /*synced=*/false);
+  dirty_.store(true);
+  return Unavailable(written);
+}
+
+absl::StatusOr<std::optional<std::string>> RocksDbSessionRepository::Get(
+    const std::string& key) const {
+  const absl::StatusOr<Database::Handle> db = database_->Use();
+  if (!db.ok()) return Unavailable(db.status());
+  std::string value;
+  const rocksdb::Status read =
+      (*db)->Get({}, db->family(kTenants), key, &value);
+  if (read.IsNotFound()) return std::optional<std::string>();
+  if (!read.ok()) return Unavailable(storage::ToStatus(read));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::StatusOr<std::optional<SessionRecord>>
+RocksDbSessionRepository::FindSession(const SessionName& name) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   Get(SessionKey(name)));
+  if (!value.has_value()) return std::optional<SessionRecord>();
+  absl::StatusOr<SessionRecord> record = DecodeSession(*value);
+  if (!record.ok()) return Unavailable(record.status());
+  return std::optional<SessionRecord>(*record);
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, SessionRecord>>>
+RocksDbSessionRepository::ListSessions(const Owner& owner,
+                                       const std::string& after, size_t limit) {
+  const absl::StatusOr<Database::Handle> db = database_->Use();
+  if (!db.ok()) return Unavailable(db.status());
+  std::vector<std::pair<std::string, SessionRecord>> found;
+  const std::string prefix = OwnerPrefix(owner, kSession);
+  PrefixIterator it(*db, kTenants, prefix);
+  for (it->Seek(prefix + after); it->Valid() && found.size() < limit;
+       it->Next()) {
+    if (!after.empty() && it.rest() == after) continue;
+    absl::StatusOr<SessionRecord> record = DecodeSession(it->value());
+    if (!record.ok()) return Unavailable(record.status());
+    found.emplace_back(std::string(it.rest()), *record);
+  }
+  if (!it.status().ok()) return Unavailable(it.status());
+  return found;
+}
+
+absl::Status RocksDbSessionRepository::WriteAndCount(WriteBatch& batch,
+                                                     const std::string& tenant,
+                                                     int64_t change) {
+  MutexLock lock(count_mu_);
+  const auto it = counts_.find(tenant);
+  const int64_t count = (it == counts_.end() ? 0 : it->second) + change;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    if (count > 0) {
+      batch.Put(db->family(kStore), CountKey(tenant),
+                NumberValue(static_cast<uint64_t>(count)));
+    } else {
+      batch.Delete(db->family(kStore), CountKey(tenant));
+    }
+  }
+  RETURN_IF_ERROR(Write(batch));
+  total_ += change;
+  if (count > 0) {
+    counts_[tenant] = count;
+  } else {
+    counts_.erase(tenant);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbSessionRepository::CreateSession(const SessionName& name,
+                                                     SessionRecord& record) {
+  record.due_time = record.expire_time;
+  WriteBatch batch;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    PutSession(*db, batch, name, record);
+    PutDue(*db, batch, name, record);
+  }
+  return WriteAndCount(batch, name.owner.tenant, 1);
+}
+
+absl::Status RocksDbSessionRepository::UpdateSession(const SessionName& name,
+                                                     SessionRecord& record) {
+  return Reschedule(name, record,
+                    std::min(record.due_time, record.expire_time));
+}
+
+absl::Status RocksDbSessionRepository::Reschedule(const SessionName& name,
+                                                  SessionRecord& record,
+                                                  absl::Time due_time) {
+  WriteBatch batch;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    PutAndMoveDue(*db, batch, name, record, due_time);
+  }
+  return Write(batch);
+}
+
+absl::Status RocksDbSessionRepository::RemoveSession(
+    const SessionName& name, const SessionRecord& record) {
+  const std::string& tenant = name.owner.tenant;
+  WriteBatch batch;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    batch.Delete(db->family(kTenants), SessionKey(name));
+    batch.Delete(db->family(kTenants),
+                 DueKey(tenant, record.due_time, record.life));
+    stored::v1::Garbage garbage;
+    garbage.set_user(name.owner.user);
+    batch.Put(db->family(kStore), GarbageKey(tenant, record.life),
+              garbage.SerializeAsString());
+  }
+  return WriteAndCount(batch, tenant, -1);
+}
+
+// --- Turns -----------------------------------------------------------------
+
+absl::Status RocksDbSessionRepository::AddTurn(
+    const SessionName& name, SessionRecord& record, const TurnRecord& turn,
+    const std::vector<TurnRecord>& dropped, const std::string* system_text) {
+  const std::string& tenant = name.owner.tenant;
+  WriteBatch batch;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    rocksdb::ColumnFamilyHandle* const family = db->family(kTenants);
+    for (const TurnRecord& old : dropped) {
+      RETURN_IF_ERROR(DropTurn(*db, batch, name.owner, record.life, old));
+    }
+    batch.Put(family, TurnKey(tenant, record.life, turn.number),
+              Encode(turn).SerializeAsString());
+    batch.Put(family, CommitKey(tenant, record.life, turn.request_id),
+              NumberValue(turn.number));
+    if (!turn.answer_id.empty()) {
+      stored::v1::Alias alias;
+      alias.set_session_id(name.session_id);
+      alias.set_life(record.life);
+      alias.set_number(turn.number);
+      batch.Put(family, AliasKey(name.owner, turn.answer_id),
+                alias.SerializeAsString());
+    }
+    if (system_text != nullptr) {
+      batch.Put(family, SystemTextKey(tenant, record.life), *system_text);
+    }
+    PutAndMoveDue(*db, batch, name, record,
+                  std::min(record.due_time, record.expire_time));
+  }
+  return Write(batch);
+}
+
+absl::Status RocksDbSessionRepository::DropTurn(const Database::Handle& db,
+                                                WriteBatch& batch,
+                                                const Owner& owner,
+                                                uint64_t life,
+                                                const TurnRecord& turn) {
+  rocksdb::ColumnFamilyHandle* const family = db.family(kTenants);
+  batch.Delete(family, TurnKey(owner.tenant, life, turn.number));
+  batch.Delete(family, CommitKey(owner.tenant, life, turn.request_id));
+  if (turn.answer_id.empty()) return absl::OkStatus();
+  // A later turn may have come by the same answer id.
+  const std::string key = AliasKey(owner, turn.answer_id);
+  std::string value;
+  const rocksdb::Status read = db->Get({}, family, key, &value);
+  if (read.IsNotFound()) return absl::OkStatus();
+  if (!read.ok()) return Unavailable(storage::ToStatus(read));
+  stored::v1::Alias alias;
+  if (!alias.ParseFromString(value)) return Unavailable(Damaged("alias"));
+  if (alias.life() == life && alias.number() == turn.number) {
+    batch.Delete(family, key);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<TurnRecord>> RocksDbSessionRepository::FindTurn(
+    const std::string& tenant, uint64_t life, uint64_t number) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   Get(TurnKey(tenant, life, number)));
+  if (!value.has_value()) return std::optional<TurnRecord>();
+  absl::StatusOr<TurnRecord> turn = DecodeTurn(number, *value);
+  if (!turn.ok()) return Unavailable(turn.status());
+  return std::optional<TurnRecord>(*std::move(turn));
+}
+
+absl::StatusOr<std::vector<TurnRecord>> RocksDbSessionRepository::ListTurns(
+    const std::string& tenant, uint64_t life, uint64_t first, size_t limit) {
+  const absl::StatusOr<Database::Handle> db = database_->Use();
+  if (!db.ok()) return Unavailable(db.status());
+  std::vector<TurnRecord> found;
+  PrefixIterator it(*db, kTenants, LifePrefix(tenant, kTurn, life));
+  for (it->Seek(TurnKey(tenant, life, first));
+       it->Valid() && found.size() < limit; it->Next()) {
+    absl::StatusOr<TurnRecord> turn =
+        DecodeTurn(ReadBigEndian64(it.rest().data()), it->value());
+    if (!turn.ok()) return Unavailable(turn.status());
+    found.push_back(*std::move(turn));
+  }
+  if (!it.status().ok()) return Unavailable(it.status());
+  return found;
+}
+
+absl::StatusOr<Branch> RocksDbSessionRepository::ReadBranch(
+    const std::string& tenant, uint64_t life, uint64_t number,
+    int64_t max_bytes) {
+  const absl::StatusOr<Database::Handle> db = database_->Use();
+  if (!db.ok()) return Unavailable(db.status());
+  Branch branch;
+  PrefixIterator it(*db, kTenants, LifePrefix(tenant, kTurn, life));
+  it->Seek(TurnKey(tenant, life, number));
+  while (it->Valid() && ReadBigEndian64(it.rest().data()) == number) {
+    absl::StatusOr<TurnRecord> turn = DecodeTurn(number, it->value());
+    if (!turn.ok()) return Unavailable(turn.status());
+    if (branch.depth == 0) {
+      branch.depth = turn->depth;
+      branch.target = std::move(turn->target);
+    }
+    max_bytes -= turn->bytes;
+    if (max_bytes < 0) break;
+    branch.turns.push_back(std::move(turn->turn));
+    if (turn->parent == 0) break;
+    // On a session without forks the parent is the neighbour.
+    if (turn->parent + 1 == number) {
+      it->Prev();
+    } else {
+      it->Seek(TurnKey(tenant, life, turn->parent));
+    }
+    number = turn->parent;
+  }
+  if (!it.status().ok()) return Unavailable(it.status());
+  std::reverse(branch.turns.begin(), branch.turns.end());
+  return branch;
+}
+
+absl::StatusOr<std::string> RocksDbSessionRepository::ReadSystemText(
+    const std::string& tenant, uint64_t life) {
+  ASSIGN_OR_RETURN(std::optional<std::string> value,
+                   Get(SystemTextKey(tenant, life)));
+  return std::move(value).value_or("");
+}
+
+absl::StatusOr<std::optional<TurnAlias>> RocksDbSessionRepository::FindAlias(
+    const Owner& owner, const std::string& answer_id) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   Get(AliasKey(owner, answer_id)));
+  if (!value.has_value()) return std::optional<TurnAlias>();
+  stored::v1::Alias alias;
+  if (!alias.ParseFromString(*value)) return Unavailable(Damaged("alias"));
+  return std::optional<TurnAlias>(
+      TurnAlias{alias.session_id(), alias.life(), alias.number()});
+}
+
+absl::StatusOr<std::optional<uint64_t>> RocksDbSessionRepository::FindCommit(
+    const std::string& tenant, uint64_t life, const std::string& request_id) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   Get(CommitKey(tenant, life, request_id)));
+  if (!value.has_value()) return std::optional<uint64_t>();
+  if (value->size() != kNumberSize) return Unavailable(Damaged("commit"));
+  return std::optional<uint64_t>(ReadBigEndian64(value->data()));
+}
+
+// --- Counting and cleaning -------------------------------------------------
+
+int64_t RocksDbSessionRepository::SessionCount(
+    const std::string& tenant) const {
+  MutexLock lock(count_mu_);
+  const auto it = counts_.find(tenant);
+  return it == counts_.end() ? 0 : it->second;
+}
+
+int64_t RocksDbSessionRepository::TotalSessionCount() const {
+  MutexLock lock(count_mu_);
+  return total_;
+}
+
+std::vector<std::string> RocksDbSessionRepository::Tenants() const {
+  MutexLock lock(count_mu_);
+  std::vector<std::string> tenants;
+  tenants.reserve(counts_.size());
+  for (const auto& [tenant, count] : counts_) tenants.push_back(tenant);
+  return tenants;
+}
+
+absl::StatusOr<std::vector<DueSession>> RocksDbSessionRepository::FindDue(
+    const std::string& tenant, absl::Time now, size_t limit) {
+  const absl::StatusOr<Database::Handle> db = database_->Use();
+  if (!db.ok()) return Unavailable(db.status());
+  std::vector<DueSession> found;
+  PrefixIterator it(*db, kTenants, KindPrefix(tenant, kDue));
+  for (it.SeekToFirst(); it->Valid() && found.size() < limit; it->Next()) {
+    stored::v1::Due due;
+    if (it.rest().size() != 2 * kNumberSize ||
+        !due.ParseFromArray(it->value().data(),
+                            static_cast<int>(it->value().size()))) {
+      return Unavailable(Damaged("expiry"));
+    }
+    const absl::Time due_time = absl::FromUnixMicros(
+        static_cast<int64_t>(ReadBigEndian64(it.rest().data())));
+    if (due_time > now) break;
+    found.push_back({{{tenant, due.user()}, due.session_id()},
+                     ReadBigEndian64(it.rest().data() + kNumberSize),
+                     due_time});
+  }
+  if (!it.status().ok()) return Unavailable(it.status());
+  return found;
+}
+
+absl::StatusOr<bool> RocksDbSessionRepository::CollectGarbage(size_t limit) {
+  WriteBatch batch;
+  bool more = false;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    PrefixIterator it(*db, kStore, std::string(1, kGarbagePrefix));
+    for (it.SeekToFirst(); it->Valid() && !more; it->Next()) {
+      ASSIGN_OR_RETURN(more,
+                       CollectLife(*db, batch, it.rest(), it->value(), limit));
+      if (!more) batch.Delete(db->family(kStore), it->key());
+    }
+    if (!it.status().ok()) return Unavailable(it.status());
+  }
+  if (batch.Count() > 0) RETURN_IF_ERROR(Write(batch));
+  return more;
+}
+
+absl::StatusOr<bool> RocksDbSessionRepository::CollectLife(
+    const Database::Handle& db, WriteBatch& batch, absl::string_view key,
+    const Slice& value, size_t& limit) {
+  stored::v1::Garbage garbage;
+  const size_t size =
+      key.size() < 2 + kNumberSize ? 0 : key.size() - 2 - kNumberSize;
+  if (size == 0 ||
+      !garbage.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+    return Unavailable(Damaged("removal"));
+  }
+  const Owner owner{std::string(key.substr(2, size)), garbage.user()};
+  const uint64_t life = ReadBigEndian64(key.data() + 2 + size);
+  PrefixIterator turns(db, kTenants, LifePrefix(owner.tenant, kTurn, life));
+  for (turns.SeekToFirst(); turns->Valid(); turns->Next()) {
+    if (limit == 0) return true;
+    --limit;
+    absl::StatusOr<TurnRecord> turn =
+        DecodeTurn(ReadBigEndian64(turns.rest().data()), turns->value());
+    if (!turn.ok()) return Unavailable(turn.status());
+    RETURN_IF_ERROR(DropTurn(db, batch, owner, life, *turn));
+  }
+  if (!turns.status().ok()) return Unavailable(turns.status());
+  // Even a life without turns costs a step, so that the batch is bounded.
+  if (limit == 0) return true;
+  --limit;
+  batch.Delete(db.family(kTenants), SystemTextKey(owner.tenant, life));
+  return false;
+}
+
+}  // namespace gateway::session_store
