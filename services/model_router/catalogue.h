@@ -43,6 +43,8 @@ struct Provider {
   // Only of mock.
   absl::Duration token_interval;
   absl::Duration first_token_delay;
+  // Dense over the catalogue.
+  size_t index = 0;
 };
 
 // The limits of an attempt; what each covers stands in docs of the config.
