@@ -108,6 +108,8 @@ void ReadField(std::string_view key, JsonCursor* json, ChatRequest* request) {
   } else if ((key == "max_tokens" || key == "max_completion_tokens") &&
              first != 'n') {
     request->max_tokens = static_cast<int>(json->Integer());
+  } else if (key == "n" && first != 'n') {
+    request->n = static_cast<int>(std::clamp(json->Integer(), 1L, 16L));
   } else if (key == "messages" && first == '[') {
     json->Array([&] { ReadMessage(json, request); });
   } else if (key == "tools" && first == '[') {
@@ -126,12 +128,13 @@ struct Call {
 // What the answer says. Each piece and each part of a call is one content
 // event of a stream, and one token.
 struct Content {
+  std::vector<std::string> reasoning;
   std::vector<std::string> pieces;
   std::vector<Call> calls;
   std::string finish = "stop";
 
   int tokens() const {
-    size_t count = pieces.size();
+    size_t count = reasoning.size() + pieces.size();
     for (const Call& call : calls) count += 1 + call.arguments.size();
     return static_cast<int>(count);
   }
@@ -177,6 +180,9 @@ Content MakeContent(const Script& script, const ChatRequest& request) {
     };
     content.finish = "tool_calls";
   } else {
+    if (script.text == Script::Text::kReasoning) {
+      content.reasoning = {"Let", " me", " think."};
+    }
     int count = script.events;
     if (request.max_tokens >= 0 && request.max_tokens < count) {
       count = request.max_tokens;
@@ -191,7 +197,11 @@ Content MakeContent(const Script& script, const ChatRequest& request) {
   return content;
 }
 
-std::string UsageJson(const Script& script, int prompt, int completion) {
+// `events`: the content events so far.
+std::string UsageJson(const Script& script, const ChatRequest& request,
+                      const Content& content, int events) {
+  int prompt = request.prompt_tokens;
+  int completion = events * request.n;
   std::string json = "{\"prompt_tokens\":" + std::to_string(prompt) +
                      ",\"completion_tokens\":" + std::to_string(completion) +
                      ",\"total_tokens\":" + std::to_string(prompt + completion);
@@ -199,6 +209,16 @@ std::string UsageJson(const Script& script, int prompt, int completion) {
     json +=
         ",\"prompt_tokens_details\":{\"cached_tokens\":0,"
         "\"vendor\":{\"a\":[1,2]}}";
+  }
+  if (script.cached) {
+    json += ",\"prompt_tokens_details\":{\"cached_tokens\":" +
+            std::to_string(prompt / 2) + "}";
+  }
+  if (!content.reasoning.empty()) {
+    int reasoning =
+        std::min(events, static_cast<int>(content.reasoning.size()));
+    json += ",\"completion_tokens_details\":{\"reasoning_tokens\":" +
+            std::to_string(reasoning * request.n) + "}";
   }
   return json + "}";
 }
@@ -218,6 +238,12 @@ std::string Quoted(std::string_view text) {
   return out + "\"";
 }
 
+// As JSON.
+std::string AnswerId(const Script& script, long id) {
+  if (script.fault == Script::Fault::kEmptyId) return "\"\"";
+  return "\"chatcmpl-" + std::to_string(id) + "\"";
+}
+
 std::string IdHeader(long id) {
   return "x-request-id: req_" + std::to_string(id) + "\r\n";
 }
@@ -230,13 +256,14 @@ class StreamWriter {
       : script_(script),
         chunked_(!framing.http10),
         line_end_(script.fault == Script::Fault::kCrlf ? "\r\n" : "\n") {
-    prefix_ = "{\"id\":\"chatcmpl-" + std::to_string(id) +
-              "\",\"object\":\"chat.completion.chunk\",\"created\":" +
+    prefix_ = "{\"id\":" + AnswerId(script, id) +
+              ",\"object\":\"chat.completion.chunk\",\"created\":" +
               std::string(kCreated) + ",\"model\":" + Quoted(request.model) +
               ",\"system_fingerprint\":null,";
     bool announces_usage = request.include_usage &&
                            script.fault != Script::Fault::kNoUsage &&
-                           script.fault != Script::Fault::kUsageOnFinish;
+                           script.fault != Script::Fault::kUsageOnFinish &&
+                           script.fault != Script::Fault::kUsageEvery;
     suffix_ = announces_usage ? ",\"usage\":null}" : "}";
   }
 
@@ -257,16 +284,29 @@ class StreamWriter {
     return Raw(scratch_, wait_ms);
   }
 
-  // An event of the usual chunk with one choice.
-  Answer::Slice& Choice(std::string_view delta, std::string_view finish,
+  // An event of the usual chunk with one choice. `usage` may be empty.
+  Answer::Slice& Choice(int index, std::string_view delta,
+                        std::string_view finish, std::string_view usage = "",
                         int wait_ms = 0) {
-    ChoiceJson(delta, finish);
+    ChoiceJson(index, delta, finish);
+    if (!usage.empty()) {
+      json_.resize(json_.size() - suffix_.size());
+      json_.append(",\"usage\":").append(usage).append("}");
+    }
     return Event(json_, wait_ms);
+  }
+
+  // What Azure sends first.
+  void FilterResults() {
+    Event(prefix_ +
+          "\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":"
+          "0,\"content_filter_results\":{}}]" +
+          suffix_);
   }
 
   // Half an event.
   void HalfChoice(std::string_view delta, int wait_ms) {
-    ChoiceJson(delta, "null");
+    ChoiceJson(0, delta, "null");
     FillScratch(json_);
     Raw(std::string_view(scratch_).substr(0, scratch_.size() / 2), wait_ms);
   }
@@ -275,13 +315,6 @@ class StreamWriter {
     json_ = prefix_;
     json_.append(extra ? "\"choices\":null,\"timings\":{\"predicted_ms\":1.5}"
                        : "\"choices\":[]");
-    json_.append(",\"usage\":").append(usage).append("}");
-    Event(json_).usage = true;
-  }
-
-  void UsageOnFinish(std::string_view finish, std::string_view usage) {
-    ChoiceJson("", finish);
-    json_.pop_back();
     json_.append(",\"usage\":").append(usage).append("}");
     Event(json_).usage = true;
   }
@@ -295,10 +328,13 @@ class StreamWriter {
   }
 
  private:
-  void ChoiceJson(std::string_view delta, std::string_view finish) {
+  void ChoiceJson(int index, std::string_view delta, std::string_view finish) {
     json_ = prefix_;
-    json_.append("\"choices\":[{\"index\":0,\"delta\":{").append(delta);
-    json_.append("},\"logprobs\":null,\"finish_reason\":").append(finish);
+    json_.append("\"choices\":[{\"index\":").append(std::to_string(index));
+    json_.append(",\"delta\":{")
+        .append(delta)
+        .append("},\"logprobs\":null,\"finish_reason\":")
+        .append(finish);
     json_.append("}]").append(suffix_);
   }
 
@@ -341,9 +377,12 @@ class StreamWriter {
 };
 
 // The inside of `delta` for each content event.
-std::vector<std::string> Deltas(const Content& content) {
+std::vector<std::string> Deltas(const Script& script, const Content& content) {
   std::vector<std::string> deltas;
   deltas.reserve(content.tokens());
+  for (const std::string& piece : content.reasoning) {
+    deltas.push_back("\"reasoning_content\":" + Quoted(piece));
+  }
   for (const std::string& piece : content.pieces) {
     std::string delta = "\"content\":\"";
     AppendJsonEscaped(piece, &delta);
@@ -352,7 +391,9 @@ std::vector<std::string> Deltas(const Content& content) {
   }
   for (size_t i = 0; i < content.calls.size(); ++i) {
     const Call& call = content.calls[i];
-    std::string open = "\"tool_calls\":[{\"index\":" + std::to_string(i);
+    bool zero = script.fault == Script::Fault::kToolsIndexZero;
+    std::string open =
+        "\"tool_calls\":[{\"index\":" + std::to_string(zero ? 0 : i);
     deltas.push_back(open + ",\"id\":\"" + call.id +
                      "\",\"type\":\"function\",\"function\":{\"name\":" +
                      Quoted(call.name) + ",\"arguments\":\"\"}}]");
@@ -411,10 +452,10 @@ Answer RenderStream(const Script& script, const ChatRequest& request,
   using Fault = Script::Fault;
   StreamWriter stream(script, request, id, framing);
   Answer& answer = stream.answer();
-  std::vector<std::string> deltas = Deltas(content);
-  answer.bytes.reserve(512 + deltas.size() * 256);
-  answer.slices.reserve(deltas.size() + 6);
-  answer.completion_tokens = content.tokens();
+  std::vector<std::string> deltas = Deltas(script, content);
+  answer.bytes.reserve(512 + deltas.size() * 256 * request.n);
+  answer.slices.reserve((deltas.size() + 2) * request.n + 5);
+  answer.completion_tokens = content.tokens() * request.n;
   stream.Head(id, framing.keep_alive);
   if (script.fault == Fault::kHeadersThenSilence) {
     EndWith(Answer::End::kHang, "client_gone", &answer);
@@ -431,35 +472,47 @@ Answer RenderStream(const Script& script, const ChatRequest& request,
     return std::move(answer);
   }
   bool error_first = script.fault == Fault::kError && script.at == 0;
-  if (!error_first) {
-    stream.Choice(script.fault == Fault::kNullContent
-                      ? "\"role\":\"assistant\",\"content\":null"
-                      : "\"role\":\"assistant\",\"content\":\"\"",
-                  "null");
+  if (script.fault == Fault::kFilterFirst) stream.FilterResults();
+  std::string_view role = script.fault == Fault::kNullContent
+                              ? "\"role\":\"assistant\",\"content\":null"
+                              : "\"role\":\"assistant\",\"content\":\"\"";
+  for (int n = 0; n < request.n && !error_first; ++n) {
+    stream.Choice(n, role, "null");
   }
   int count = static_cast<int>(deltas.size());
+  bool finish_with_text = script.fault == Fault::kFinishWithText && count > 0;
+  bool finishes =
+      script.fault != Fault::kNoFinish && script.fault != Fault::kDoneNoFinish;
   int strike = script.fault == Fault::kNone ? -1 : std::min(script.at, count);
   for (int i = 0; i <= count; ++i) {
     std::string_view delta = i < count ? deltas[i] : std::string_view();
     if (i == strike && StrikeMidStream(script, delta, &stream)) {
       return std::move(answer);
     }
-    if (i == count) break;
+    if (i == count || (i == count - 1 && finish_with_text)) break;
+    std::string usage;
+    if (script.fault == Fault::kUsageEvery) {
+      usage = UsageJson(script, request, content, i + 1);
+    }
     int wait_ms = i == 0 ? script.first_delay_ms : script.pace_ms;
-    stream.Choice(delta, "null", wait_ms).tokens = 1;
+    for (int n = 0; n < request.n; ++n) {
+      stream.Choice(n, delta, "null", usage, n == 0 ? wait_ms : 0).tokens = 1;
+    }
   }
-  std::string usage =
-      UsageJson(script, request.prompt_tokens, content.tokens());
+  std::string usage = UsageJson(script, request, content, content.tokens());
   std::string finish = Quoted(content.finish);
-  if (script.fault == Fault::kUsageOnFinish) {
-    stream.UsageOnFinish(finish, usage);
-  } else if (script.fault != Fault::kNoFinish &&
-             script.fault != Fault::kDoneNoFinish) {
-    stream.Choice("", finish, script.pace_ms);
+  bool on_finish = script.fault == Fault::kUsageOnFinish ||
+                   script.fault == Fault::kUsageEvery;
+  for (int n = 0; n < request.n && finishes; ++n) {
+    bool last = n == request.n - 1;
+    Answer::Slice& slice = stream.Choice(
+        n, finish_with_text ? deltas.back() : "", finish,
+        on_finish && last ? usage : "", n == 0 ? script.pace_ms : 0);
+    slice.tokens = finish_with_text ? 1 : 0;
+    slice.usage = on_finish && last;
   }
   bool usage_chunk = request.include_usage && script.fault != Fault::kNoUsage &&
-                     script.fault != Fault::kUsageOnFinish &&
-                     script.fault != Fault::kNoFinish;
+                     !on_finish && script.fault != Fault::kNoFinish;
   if (usage_chunk) stream.Usage(usage, script.fault == Fault::kUsageExtra);
   if (script.fault != Fault::kNoDone && script.fault != Fault::kNoFinish) {
     stream.Done();
@@ -468,26 +521,30 @@ Answer RenderStream(const Script& script, const ChatRequest& request,
   return std::move(answer);
 }
 
+std::string Joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const std::string& part : parts) text += part;
+  return Quoted(text);
+}
+
 std::string MessageJson(const Content& content) {
   std::string json = "{\"role\":\"assistant\",\"content\":";
   if (content.calls.empty()) {
-    json += '"';
-    for (const std::string& piece : content.pieces) {
-      AppendJsonEscaped(piece, &json);
-    }
-    json += '"';
+    json += Joined(content.pieces);
   } else {
     json += "null,\"tool_calls\":[";
     for (size_t i = 0; i < content.calls.size(); ++i) {
       const Call& call = content.calls[i];
-      std::string arguments;
-      for (const std::string& part : call.arguments) arguments += part;
       if (i > 0) json += ',';
       json += "{\"id\":\"" + call.id +
               "\",\"type\":\"function\",\"function\":{\"name\":" +
-              Quoted(call.name) + ",\"arguments\":" + Quoted(arguments) + "}}";
+              Quoted(call.name) + ",\"arguments\":" + Joined(call.arguments) +
+              "}}";
     }
     json += ']';
+  }
+  if (!content.reasoning.empty()) {
+    json += ",\"reasoning_content\":" + Joined(content.reasoning);
   }
   return json + ",\"refusal\":null}";
 }
@@ -497,16 +554,21 @@ std::string CompletionJson(const Script& script, const ChatRequest& request,
   bool finished = script.fault != Script::Fault::kNoFinish &&
                   script.fault != Script::Fault::kDoneNoFinish;
   std::string json =
-      "{\"id\":\"chatcmpl-" + std::to_string(id) +
-      "\",\"object\":\"chat.completion\",\"created\":" + std::string(kCreated) +
-      ",\"model\":" + Quoted(request.model) +
-      ",\"choices\":[{\"index\":0,\"message\":" + MessageJson(content) +
-      ",\"logprobs\":null,\"finish_reason\":" +
-      (finished ? Quoted(content.finish) : "null") + "}]";
+      "{\"id\":" + AnswerId(script, id) +
+      ",\"object\":\"chat.completion\",\"created\":" + std::string(kCreated) +
+      ",\"model\":" + Quoted(request.model) + ",\"choices\":[";
+  for (int n = 0; n < request.n; ++n) {
+    if (n > 0) json += ',';
+    json += "{\"index\":" + std::to_string(n) +
+            ",\"message\":" + MessageJson(content) +
+            ",\"logprobs\":null,\"finish_reason\":" +
+            (finished ? Quoted(content.finish) : "null") + "}";
+  }
+  json += ']';
   if (script.fault == Script::Fault::kBadJson) return json;
   if (script.fault != Script::Fault::kNoUsage) {
-    json += ",\"usage\":" +
-            UsageJson(script, request.prompt_tokens, content.tokens());
+    json +=
+        ",\"usage\":" + UsageJson(script, request, content, content.tokens());
   }
   return json + ",\"system_fingerprint\":null}";
 }
@@ -521,7 +583,7 @@ Answer RenderCompletion(const Script& script, const ChatRequest& request,
   std::string body = CompletionJson(script, request, content, id);
   Answer answer;
   answer.status = 200;
-  answer.completion_tokens = content.tokens();
+  answer.completion_tokens = content.tokens() * request.n;
   AppendHead(200, kJson, static_cast<long>(body.size()), framing.keep_alive,
              IdHeader(id), &answer.bytes);
   int generating_ms = script.pace_ms * content.tokens();
@@ -548,7 +610,7 @@ Answer RenderCompletion(const Script& script, const ChatRequest& request,
     default:
       answer.bytes.append(body);
       Answer::Slice& slice = answer.Mark(wait_ms);
-      slice.tokens = content.tokens();
+      slice.tokens = answer.completion_tokens;
       slice.usage =
           script.fault != Fault::kNoUsage && script.fault != Fault::kBadJson;
       return answer;
@@ -571,6 +633,13 @@ Answer RenderRefusal(const Script& script, long id, Framing framing) {
                         "</title></head><body><h1>" +
                         std::string(ReasonPhrase(script.status)) +
                         "</h1><hr>nginx</body></html>",
+                    extra, framing);
+    answer.outcome = "refused";
+    return answer;
+  }
+  if (script.plain_error) {
+    Answer answer =
+        RenderWhole(script.status, kJson, "{\"error\":\"scripted refusal\"}",
                     extra, framing);
     answer.outcome = "refused";
     return answer;

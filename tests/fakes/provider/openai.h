@@ -17,6 +17,8 @@ struct ChatRequest {
   bool include_usage = false;
   bool has_stream_options = false;
   int max_tokens = -1;
+  // Answers wanted; 1 to 16.
+  int n = 1;
   std::vector<std::string> roles;
   std::string last_user_text;
   std::vector<std::string> tool_names;

@@ -421,6 +421,49 @@ TEST_F(ProviderTest, AnswersStrangely) {
   EXPECT_THAT(Whole("fault-no-stream-options"), StartsWith("HTTP/1.1 200 "));
 }
 
+TEST_F(ProviderTest, HasTheHabitsOfOtherServers) {
+  EXPECT_THAT(Stream("fault-filter-first"),
+              HasSubstr("\"choices\":[],\"prompt_filter_results\":"));
+  std::string got = Stream("fault-finish-with-text-e3");
+  EXPECT_EQ(Count(got, "word"), 3);
+  EXPECT_THAT(got, HasSubstr("{\"content\":\" word2\"},\"logprobs\":null,"
+                             "\"finish_reason\":\"stop\"}"));
+  got = Stream("fault-usage-every-e3");
+  EXPECT_EQ(Count(got, "\"prompt_tokens\":5"), 4);
+  EXPECT_EQ(Count(got, "\"completion_tokens\":3,"), 2);
+  EXPECT_THAT(Stream("fault-empty-id"), HasSubstr("{\"id\":\"\","));
+  got = Stream("fake-tools-index-0");
+  EXPECT_THAT(got, HasSubstr("\"tool_calls\":[{\"index\":0,\"id\":\"call_2\""));
+  EXPECT_THAT(Whole("fault-refuse-500-plain"),
+              EndsWith("{\"error\":\"scripted refusal\"}"));
+}
+
+TEST_F(ProviderTest, ReasonsAndCountsIt) {
+  std::string got = Stream("fake-reasoning-e2");
+  EXPECT_EQ(Count(got, "\"delta\":{\"reasoning_content\":"), 3);
+  EXPECT_THAT(got, HasSubstr("\"completion_tokens\":5,\"total_tokens\":10,"
+                             "\"completion_tokens_details\":"
+                             "{\"reasoning_tokens\":3}"));
+  EXPECT_THAT(Whole("fake-reasoning"),
+              HasSubstr("\"reasoning_content\":\"Let me think.\""));
+  EXPECT_THAT(Whole("fake-cached"), HasSubstr("{\"cached_tokens\":2}"));
+}
+
+TEST_F(ProviderTest, GivesSeveralChoices) {
+  for (bool stream : {false, true}) {
+    Client client(port());
+    client.Send(Post(
+        ChatBody("fake-4x0", stream, std::string(kWithUsage) + ",\"n\":3")));
+    std::string got =
+        stream ? client.ReadUntil(kStreamEnd) : client.ReadWhole();
+    EXPECT_EQ(Count(got, "\"finish_reason\":\"stop\""), 3);
+    EXPECT_EQ(Count(got, "word3"), 3);
+    EXPECT_EQ(Count(got, "{\"index\":2,"), stream ? 6 : 1);
+    EXPECT_EQ(Count(got, "\"completion_tokens\":12,"), 1);
+  }
+  EXPECT_EQ(Count(LogWith("\"id\":2,"), "\"tokens_sent\":12,"), 2);
+}
+
 TEST_F(ProviderTest, ClosesAfterPromisingKeepAlive) {
   Client client(port());
   client.Send(Post(ChatBody("fault-close-after-stream", true)));

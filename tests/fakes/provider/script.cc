@@ -98,6 +98,10 @@ constexpr Plain kPlain[] = {
     {"crlf", Script::Fault::kCrlf},
     {"dribble", Script::Fault::kDribble},
     {"no-stream-options", Script::Fault::kNoStreamOptions},
+    {"filter-first", Script::Fault::kFilterFirst},
+    {"finish-with-text", Script::Fault::kFinishWithText},
+    {"usage-every", Script::Fault::kUsageEvery},
+    {"empty-id", Script::Fault::kEmptyId},
 };
 
 // Faults followed by the number of content events that come before them.
@@ -116,6 +120,7 @@ bool ReadFault(Name* name, Script* script) {
     if (!name->TakeInt(&status) || status < 400 || status > 599) return false;
     Refuse(status, script);
     if (name->Take("-html")) script->html = true;
+    if (name->Take("-plain")) script->plain_error = true;
     if (name->Take("-after-")) return name->TakeInt(&script->retry_after_s);
     return true;
   }
@@ -176,6 +181,11 @@ bool ReadFault(Name* name, Script* script) {
 bool ReadFake(Name* name, Script* script) {
   if (name->Take("tools")) {
     script->text = Script::Text::kTools;
+    if (name->Take("-index-0")) script->fault = Script::Fault::kToolsIndexZero;
+  } else if (name->Take("reasoning")) {
+    script->text = Script::Text::kReasoning;
+  } else if (name->Take("cached")) {
+    script->cached = true;
   } else if (name->Take("echo")) {
     script->text = Script::Text::kEcho;
   } else if (name->Take("json")) {

@@ -10,7 +10,7 @@ namespace fake_provider {
 // Says nothing of a dialect: openai.h turns it into bytes.
 struct Script {
   // What the answer says.
-  enum class Text { kWords, kEcho, kJson, kTools, kBig };
+  enum class Text { kWords, kEcho, kJson, kTools, kReasoning, kBig };
   // What goes wrong, and, for those that need one, after `at` content events.
   enum class Fault {
     kNone,
@@ -40,6 +40,11 @@ struct Script {
     kCrlf,                // lines end in CRLF
     kDribble,             // written in pieces of seven bytes
     kNoStreamOptions,     // 400 if stream_options is there, else an answer
+    kFilterFirst,         // an event without choices before all others
+    kFinishWithText,      // finish reason and last text in one event
+    kUsageEvery,          // the usage so far on every event
+    kEmptyId,             // the answer's id is empty
+    kToolsIndexZero,      // every tool call has index 0
   };
 
   Text text = Text::kWords;
@@ -62,7 +67,12 @@ struct Script {
   std::string error_type = "server_error";
   std::string error_code = "internal";
   bool numeric_code = false;
+  // The body is a page, or `{"error":"text"}`.
   bool html = false;
+  bool plain_error = false;
+
+  // Half of the prompt's tokens are reported as cached.
+  bool cached = false;
 
   // The first so many requests of this model name get `fault`, the rest none.
   int faulty_requests = -1;
