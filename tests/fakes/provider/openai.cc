@@ -23,7 +23,8 @@ int CountWords(std::string_view text) {
   int words = 0;
   size_t at = 1;
   auto ends_at = [&text](size_t i) -> unsigned char {
-    return IsSpace(text[i]) & !IsSpace(text[i - 1]);
+    return static_cast<unsigned char>(IsSpace(text[i])) &
+           static_cast<unsigned char>(!IsSpace(text[i - 1]));
   };
   for (; at + kBlock <= text.size(); at += kBlock) {
     unsigned char ends = 0;
