@@ -32,13 +32,24 @@ class Metadata {
   virtual std::optional<absl::string_view> Get(absl::string_view key) const = 0;
 };
 
+// Metadata that goes back ahead of the answer.
+class ResponseMetadata {
+ public:
+  virtual ~ResponseMetadata() = default;
+
+  // For the call's own flow, before its first message and its end. `key` is
+  // lower case; both are printable ASCII.
+  virtual void Add(absl::string_view key, absl::string_view value) = 0;
+};
+
 // What a call carries besides its message.
 struct Call {
   // When the caller stops waiting. Every onward call is given this or less.
   absl::Time deadline = absl::InfiniteFuture();
 
-  // Set by servers of the public API only; null inside the mesh.
+  // Set by servers of the public API only, both; null inside the mesh.
   const Metadata* metadata = nullptr;
+  ResponseMetadata* response_metadata = nullptr;
 
   bool Expired(absl::Time now) const { return now >= deadline; }
 

@@ -1,0 +1,33 @@
+#ifndef GATEWAY_COMMON_RPC_CHANNEL_H_
+#define GATEWAY_COMMON_RPC_CHANNEL_H_
+
+#include <memory>
+#include <string>
+
+namespace grpc {
+class Channel;
+class ChannelArguments;
+class Server;
+}  // namespace grpc
+
+namespace gateway::rpc {
+
+struct ChannelOptions {
+  // As gRPC names it: `dns:///session-store:50051`, `127.0.0.1:50051`.
+  std::string target;
+  // Largest message taken or sent; as the server's.
+  int max_message_bytes = 33 << 20;
+};
+
+// A channel to a peer of the mesh: round robin over its addresses, skipping
+// those whose health service says that they are not ready. Connects on the
+// first call, and by itself whenever the connection is lost; calls fail at once
+// while there is none.
+std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options);
+
+// The same to a server of this process.
+std::shared_ptr<grpc::Channel> MakeInProcessChannel(grpc::Server& server);
+
+}  // namespace gateway::rpc
+
+#endif  // GATEWAY_COMMON_RPC_CHANNEL_H_
