@@ -3,6 +3,7 @@
 #include <absl/strings/match.h>
 
 #include <array>
+#include <functional>
 
 namespace gateway::http {
 namespace {
@@ -27,6 +28,13 @@ Headers::Headers(std::initializer_list<Header> fields) {
 }
 
 void Headers::Add(absl::string_view name, absl::string_view value) {
+  // The value may be a view of this very text, which is about to move.
+  std::string own;
+  if (std::less_equal<const char*>()(text_.data(), value.data()) &&
+      std::less<const char*>()(value.data(), text_.data() + text_.size())) {
+    own.assign(value.data(), value.size());
+    value = own;
+  }
   Field field;
   field.name_at = text_.size();
   field.name_size = name.size();
