@@ -68,7 +68,7 @@ absl::Status SetPath(absl::string_view path, absl::string_view text,
     const FieldDescriptor* field =
         FindField(*message->GetDescriptor(), keys[i]);
     if (field == nullptr) {
-      return absl::InvalidArgumentError(
+      return absl::NotFoundError(
           UnknownKey(*message->GetDescriptor(), keys[i]));
     }
     if (field->is_repeated()) {

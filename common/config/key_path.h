@@ -21,9 +21,9 @@ const google::protobuf::FieldDescriptor* FindField(
 std::string UnknownKey(const google::protobuf::Descriptor& type,
                        absl::string_view key);
 
-// Sets the scalar at `path` (a.b.c) from text, replacing what it was. Fails
-// with INVALID_ARGUMENT for an unknown key, and for one inside a map or a list,
-// which only the file can hold.
+// Sets the scalar at `path` (a.b.c) from text, replacing what it was. NOT_FOUND
+// for an unknown key; INVALID_ARGUMENT for a bad value, and for a key inside a
+// map or a list, which only the file can hold.
 absl::Status SetPath(absl::string_view path, absl::string_view text,
                      google::protobuf::Message* message);
 

@@ -77,10 +77,15 @@ class Merger {
            const std::string& value) {
     const absl::Status set = SetPath(key, value, message_);
     if (set.ok()) return;
-    const absl::string_view kind =
-        absl::StartsWith(source, "GATEWAY") ? "environment " : "";
-    faults_.push_back(
-        absl::StrCat(kind, source, ": ", key, ": ", set.message()));
+    const bool is_variable = absl::StartsWith(source, "GATEWAY");
+    std::string line = absl::StrCat(is_variable ? "environment " : "", source,
+                                    ": ", key, ": ", set.message());
+    // A variable may be meant for another version of this program.
+    if (is_variable && absl::IsNotFound(set)) {
+      warnings_.push_back(std::move(line));
+    } else {
+      faults_.push_back(std::move(line));
+    }
   }
 
   const Sources& sources_;

@@ -3,9 +3,11 @@
 #include <absl/strings/str_cat.h>
 #include <yaml-cpp/yaml.h>
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
-#include <sstream>
+#include <system_error>
 
 #include "common/config/key_path.h"
 #include "common/config/scalar.h"
@@ -15,6 +17,15 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+
+// "only one of file, env may be set".
+std::string OneOf(const google::protobuf::OneofDescriptor& oneof) {
+  std::string names;
+  for (int i = 0; i < oneof.field_count(); ++i) {
+    absl::StrAppend(&names, i == 0 ? "" : ", ", oneof.field(i)->json_name());
+  }
+  return absl::StrCat("only one of ", names, " may be set");
+}
 
 // Walks a document and a message side by side.
 class Merger {
@@ -62,6 +73,12 @@ class Merger {
   void MergeField(const YAML::Node& node, const std::string& at,
                   const FieldDescriptor& field, Message* message) {
     if (node.IsNull()) return;
+    const auto* oneof = field.real_containing_oneof();
+    if (oneof != nullptr &&
+        message->GetReflection()->HasOneof(*message, oneof)) {
+      Fault(node, at, OneOf(*oneof));
+      return;
+    }
     if (field.is_map()) {
       MergeEntries(node, at, field, message);
     } else if (field.is_repeated()) {
@@ -143,14 +160,19 @@ class Merger {
 std::vector<std::string> MergeYamlFile(const std::string& path,
                                        Message* message) {
   std::ifstream file(path);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf() || file.peek() == EOF)) {
+  std::error_code error;
+  if (!file || std::filesystem::is_directory(path, error)) {
     return {absl::StrCat(path, ": cannot be read")};
   }
+  const std::string text(std::istreambuf_iterator<char>(file), {});
   Merger merger(path);
   // yaml-cpp reports by exceptions; they end here.
   try {
-    merger.MergeMap(YAML::Load(text.str()), "", message);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      merger.Fault(documents[1], "", "a second document begins here");
+    }
+    if (!documents.empty()) merger.MergeMap(documents[0], "", message);
   } catch (const YAML::Exception& error) {
     merger.Fault(error.mark, "", absl::StrCat("not YAML: ", error.msg));
   }

@@ -106,6 +106,21 @@ TEST(LoaderTest, SaysWhatIsNoYamlAndWhatIsNoFile) {
       HasSubstr("/nonexistent: cannot be read"));
 }
 
+TEST(LoaderTest, RefusesADirectoryAndASecondDocument) {
+  v1::Config config;
+  EXPECT_THAT(
+      std::string(Load({.file = testing::TempDir()}, &config).status.message()),
+      HasSubstr(": cannot be read"));
+  EXPECT_THAT(FaultsOf("threads: 1\n---\nthreads: 2\n"),
+              HasSubstr(":3: a second document begins here"));
+}
+
+TEST(LoaderTest, RefusesTwoSourcesOfOneSecret) {
+  EXPECT_THAT(
+      FaultsOf("providers:\n  a:\n    key:\n      file: /x\n      env: Y\n"),
+      HasSubstr(":5: providers.a.key.env: only one of file, env may be set"));
+}
+
 TEST(LoaderTest, AnEmptyFileIsAllDefaults) {
   EXPECT_EQ(FaultsOf(""), "");
   EXPECT_EQ(FaultsOf("# nothing\n"), "");
@@ -141,6 +156,7 @@ TEST(LoaderTest, WarnsOfUnknownVariablesButNotOfServiceLinks) {
   v1::Config config;
   const LoadResult result =
       Load({.environment = {{"GATEWAY_TLL", "5"},
+                            {"GATEWAY__SESSION__TTLL", "1"},
                             {"GATEWAY_PORT", "tcp://10.0.0.1:80"},
                             {"GATEWAY_INGRESS_SERVICE_HOST", "10.0.0.1"},
                             {"GATEWAY_INGRESS_SERVICE_PORT_GRPC", "50051"},
@@ -149,7 +165,9 @@ TEST(LoaderTest, WarnsOfUnknownVariablesButNotOfServiceLinks) {
            &config);
   EXPECT_TRUE(result.status.ok());
   EXPECT_THAT(result.warnings,
-              ElementsAre("environment GATEWAY_TLL: no such variable"));
+              ElementsAre("environment GATEWAY_TLL: no such variable",
+                          "environment GATEWAY__SESSION__TTLL: session.ttll: "
+                          "unknown key \"ttll\"; did you mean \"ttl\"?"));
 }
 
 TEST(LoaderTest, AServiceLinkNeverHidesAKey) {
@@ -163,23 +181,22 @@ TEST(LoaderTest, AServiceLinkNeverHidesAKey) {
 
 TEST(LoaderTest, NamesTheVariableOrFlagAtFault) {
   v1::Config config;
-  const LoadResult result =
-      Load({.environment = {{"GATEWAY_BATCH_SIZE", "many"},
-                            {"GATEWAY__SESSION__TTLL", "1"},
-                            {"GATEWAY__MODELS__X", "1"}},
-            .named_variables = {{"GATEWAY_BATCH_SIZE", "batch.size"}},
-            .settings = {"session", "session=1", "session.ttl.x=1"}},
-           &config);
+  const LoadResult result = Load(
+      {.environment = {{"GATEWAY_BATCH_SIZE", "many"},
+                       {"GATEWAY__MODELS__X", "1"}},
+       .named_variables = {{"GATEWAY_BATCH_SIZE", "batch.size"}},
+       .settings = {"session", "session=1", "session.ttl.x=1", "sesion.ttl=1"}},
+      &config);
   EXPECT_EQ(result.status.message(),
             "environment GATEWAY_BATCH_SIZE: batch.size: \"many\" is not a "
             "whole number, or a size such as 32MiB\n"
             "environment GATEWAY__MODELS__X: models.x: \"models\" is a map or "
             "a list: set it in the file\n"
-            "environment GATEWAY__SESSION__TTLL: session.ttll: unknown key "
-            "\"ttll\"; did you mean \"ttl\"?\n"
             "--set session: write key=value\n"
             "--set: session: \"session\" holds other keys, not a value\n"
-            "--set: session.ttl.x: \"ttl\" has no keys below it");
+            "--set: session.ttl.x: \"ttl\" has no keys below it\n"
+            "--set: sesion.ttl: unknown key \"sesion\"; did you mean "
+            "\"session\"?");
 }
 
 TEST(LoaderTest, EveryFieldOfTheConfigHasALoadableType) {
