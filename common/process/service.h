@@ -36,7 +36,7 @@ struct ShutdownOptions {
 
 // A service as its process drives it. Called from the main thread, but for
 // Checks and CollectMetrics, which the ops thread calls at any time between
-// construction and destruction.
+// construction and Stop.
 //
 // The order is Start, AnnounceDrain, BeginDrain, CancelRemaining, Stop. Each of
 // the last three may follow directly on Start, and none is called twice.

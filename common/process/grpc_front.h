@@ -1,0 +1,53 @@
+#ifndef GATEWAY_COMMON_PROCESS_GRPC_FRONT_H_
+#define GATEWAY_COMMON_PROCESS_GRPC_FRONT_H_
+
+#include <absl/status/status.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "common/concurrency/io_pool.h"
+#include "common/process/service_options.h"
+#include "common/rpc/call_tracker.h"
+#include "common/rpc/server.h"
+#include "common/rpc/server_bridge.h"
+
+namespace gateway::process {
+
+// The gRPC side of a service, in the steps of process::Service: serve, announce
+// the drain, refuse, cancel, stop. Used by the main thread.
+class GrpcFront {
+ public:
+  // `io` outlives it. `expose_metadata` for a public service.
+  explicit GrpcFront(IoPool* io, bool expose_metadata = false);
+  ~GrpcFront();
+
+  // For the services that are given to Start.
+  const rpc::ServerBridge& bridge() const { return bridge_; }
+
+  absl::Status Start(const ServiceOptions& options,
+                     std::vector<rpc::NamedService> services,
+                     bool reflection = false);
+  // 0 before Start.
+  int port() const { return server_ == nullptr ? 0 : server_->port(); }
+
+  void SetReady(bool ready);
+  void AnnounceDrain() { SetReady(false); }
+  // GOAWAY; new calls are refused. Returns at once.
+  void BeginDrain();
+  size_t Active() const { return calls_.in_flight(); }
+  void CancelRemaining();
+  void Stop();
+
+ private:
+  rpc::CallTracker calls_;
+  const rpc::ServerBridge bridge_;
+  std::unique_ptr<rpc::Server> server_;
+  // Waits in Server::Shutdown, which blocks.
+  std::thread shutdown_;
+};
+
+}  // namespace gateway::process
+
+#endif  // GATEWAY_COMMON_PROCESS_GRPC_FRONT_H_

@@ -1,0 +1,136 @@
+#include "common/process/service_options.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
+
+namespace gateway::process {
+namespace {
+
+// What a service waits for by default when it ends; see docs/architecture.md.
+ShutdownOptions DefaultShutdown(absl::string_view service) {
+  if (service == "batch-aggregator") {
+    return {absl::Seconds(10), absl::Seconds(60)};
+  }
+  if (service == "session-store") return {absl::Seconds(5), absl::Seconds(30)};
+  if (service == "metrics-collector") {
+    return {absl::ZeroDuration(), absl::Seconds(15)};
+  }
+  return {absl::Seconds(10), absl::Seconds(300)};
+}
+
+void Override(const config::v1::Shutdown& from, ShutdownOptions& to) {
+  if (from.has_pre_drain_delay()) {
+    to.pre_drain_delay = ToDuration(from.pre_drain_delay());
+  }
+  if (from.has_drain_timeout()) {
+    to.drain_timeout = ToDuration(from.drain_timeout());
+  }
+}
+
+Address ReadAddress(const std::string& text, absl::string_view fallback,
+                    const std::string& key, Faults& faults) {
+  absl::StatusOr<Address> address =
+      ParseAddress(text.empty() ? fallback : absl::string_view(text));
+  if (address.ok()) return *address;
+  faults.Add(key, address.status().message());
+  return {};
+}
+
+}  // namespace
+
+const std::vector<std::string>& ServiceNames() {
+  static const auto& names = *new std::vector<std::string>{
+      "ingress", "model-router", "batch-aggregator", "session-store",
+      "metrics-collector"};
+  return names;
+}
+
+const config::v1::Service& SectionOf(const config::v1::Config& config,
+                                     absl::string_view service) {
+  if (service == "ingress") return config.ingress();
+  if (service == "model-router") return config.model_router();
+  if (service == "batch-aggregator") return config.batch_aggregator();
+  if (service == "session-store") return config.session_store();
+  if (service == "metrics-collector") return config.metrics_collector();
+  return config.agent_gateway();
+}
+
+std::string SectionKey(absl::string_view service) {
+  std::string key;
+  bool upper = false;
+  for (char c : service) {
+    if (c == '-') {
+      upper = true;
+      continue;
+    }
+    key.push_back(upper ? absl::ascii_toupper(c) : c);
+    upper = false;
+  }
+  return key;
+}
+
+absl::StatusOr<ServiceOptions> ReadServiceOptions(
+    const config::v1::Config& config, absl::string_view service) {
+  Faults faults;
+  const config::v1::Service& section = SectionOf(config, service);
+  const std::string key = SectionKey(service);
+  ServiceOptions options;
+  options.grpc = ReadAddress(section.listen().grpc(), "0.0.0.0:50051",
+                             key + ".listen.grpc", faults);
+  options.http = ReadAddress(section.listen().http(), "0.0.0.0:8080",
+                             key + ".listen.http", faults);
+  options.ops = ReadAddress(section.listen().ops(), "0.0.0.0:8081",
+                            key + ".listen.ops", faults);
+  options.data_dir = section.data_dir().empty()
+                         ? absl::StrCat("/var/lib/agent-gateway/", service)
+                         : section.data_dir();
+  options.shutdown = DefaultShutdown(service);
+  Override(config.shutdown(), options.shutdown);
+  Override(section.shutdown(), options.shutdown);
+  if (options.shutdown.pre_drain_delay < absl::ZeroDuration() ||
+      options.shutdown.drain_timeout < absl::ZeroDuration()) {
+    faults.Add(key + ".shutdown", "durations are 0 or more");
+  }
+  if (config.limits().has_max_body_bytes()) {
+    const int64_t body = config.limits().max_body_bytes();
+    if (body < 1 || body > (1 << 30)) {
+      faults.Add("limits.maxBodyBytes", "1 to 1GiB");
+    } else {
+      options.max_message_bytes = static_cast<int>(body + (1 << 20));
+    }
+  }
+  absl::Status status = faults.ToStatus();
+  if (!status.ok()) return status;
+  return options;
+}
+
+std::string TargetOf(const config::v1::Config& config,
+                     absl::string_view service) {
+  const std::string& target = SectionOf(config, service).target();
+  return target.empty() ? absl::StrCat("dns:///", service, ":50051") : target;
+}
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) +
+         absl::Nanoseconds(duration.nanos());
+}
+
+void Faults::Add(absl::string_view key, absl::string_view what) {
+  lines_.push_back(absl::StrCat(key, ": ", what));
+}
+
+void Faults::Add(const absl::Status& status) {
+  if (status.ok()) return;
+  for (absl::string_view line : absl::StrSplit(status.message(), '\n')) {
+    lines_.emplace_back(line);
+  }
+}
+
+absl::Status Faults::ToStatus() const {
+  if (lines_.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrJoin(lines_, "\n"));
+}
+
+}  // namespace gateway::process

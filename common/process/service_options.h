@@ -1,0 +1,66 @@
+#ifndef GATEWAY_COMMON_PROCESS_SERVICE_OPTIONS_H_
+#define GATEWAY_COMMON_PROCESS_SERVICE_OPTIONS_H_
+
+#include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
+#include <absl/time/time.h>
+#include <google/protobuf/duration.pb.h>
+
+#include <string>
+#include <vector>
+
+#include "common/process/address.h"
+#include "common/process/service.h"
+#include "gateway/config/v1/config.pb.h"
+
+namespace gateway::process {
+
+// What every service reads from its own section of the config.
+struct ServiceOptions {
+  Address grpc;
+  Address ops;
+  // ingress and agent-gateway only.
+  Address http;
+  std::string data_dir;
+  ShutdownOptions shutdown;
+  // The body limit and 1 MiB around it.
+  int max_message_bytes = 33 << 20;
+};
+
+// The names of the five services, in the order of their ports.
+const std::vector<std::string>& ServiceNames();
+
+// The section of a service, by its name (`session-store`, `agent-gateway`).
+const config::v1::Service& SectionOf(const config::v1::Config& config,
+                                     absl::string_view service);
+
+// `sessionStore` for `session-store`.
+std::string SectionKey(absl::string_view service);
+
+// INVALID_ARGUMENT with a line for each fault, each naming its key.
+absl::StatusOr<ServiceOptions> ReadServiceOptions(
+    const config::v1::Config& config, absl::string_view service);
+
+// Where others find it: its `target`, or `dns:///<name>:50051`.
+std::string TargetOf(const config::v1::Config& config,
+                     absl::string_view service);
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration);
+
+// Gathers the faults of a config, so that all are told at once.
+class Faults {
+ public:
+  void Add(absl::string_view key, absl::string_view what);
+  // Adds each line of a failed part's message. OK adds nothing.
+  void Add(const absl::Status& status);
+
+  // INVALID_ARGUMENT with all lines; OK without any.
+  absl::Status ToStatus() const;
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+}  // namespace gateway::process
+
+#endif  // GATEWAY_COMMON_PROCESS_SERVICE_OPTIONS_H_

@@ -1,0 +1,113 @@
+#include "common/process/ops_pages.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "tests/unit/common/process/fake_service.h"
+
+namespace gateway::process {
+namespace {
+
+using testing::HasSubstr;
+
+const absl::Time kStart = absl::FromUnixSeconds(1000);
+
+class OpsPagesTest : public testing::Test {
+ protected:
+  OpsPage Get(const char* path) {
+    return pages_.Get("GET", path, kStart + absl::Seconds(7));
+  }
+
+  std::string StatusText() {
+    return boost::json::parse(Get("/readyz").body)
+        .at("status")
+        .as_string()
+        .c_str();
+  }
+
+  FakeService service_;
+  Lifecycle lifecycle_;
+  OpsPages pages_{&service_, &lifecycle_, kStart};
+};
+
+TEST_F(OpsPagesTest, WhileStartingOnlyLivenessIsGood) {
+  EXPECT_EQ(Get("/livez").status, 200);
+  EXPECT_EQ(Get("/readyz").status, 503);
+  EXPECT_EQ(Get("/startupz").status, 503);
+  EXPECT_EQ(StatusText(), "starting");
+}
+
+TEST_F(OpsPagesTest, WhileServingAllAreGood) {
+  lifecycle_.Set(Phase::kServing);
+  for (const char* path : {"/livez", "/readyz", "/startupz"}) {
+    EXPECT_EQ(Get(path).status, 200) << path;
+  }
+  EXPECT_EQ(StatusText(), "ok");
+}
+
+TEST_F(OpsPagesTest, WhileDrainingReadinessIsGone) {
+  lifecycle_.Set(Phase::kDraining);
+  EXPECT_EQ(Get("/livez").status, 200);
+  EXPECT_EQ(Get("/readyz").status, 503);
+  EXPECT_EQ(Get("/startupz").status, 200);
+  EXPECT_EQ(StatusText(), "draining");
+}
+
+TEST_F(OpsPagesTest, AFailedPartCostsReadinessADegradedOneDoesNot) {
+  lifecycle_.Set(Phase::kServing);
+  service_.checks = {{.name = "database"},
+                     {.name = "peer",
+                      .state = Check::State::kDegraded,
+                      .reason = "no answer"}};
+  EXPECT_EQ(Get("/readyz").status, 200);
+  EXPECT_EQ(StatusText(), "degraded");
+  service_.checks[0].state = Check::State::kFailed;
+  service_.checks[0].reason = "disk full";
+  EXPECT_EQ(Get("/readyz").status, 503);
+  EXPECT_EQ(Get("/livez").status, 200);
+  EXPECT_EQ(Get("/startupz").status, 200);
+}
+
+TEST_F(OpsPagesTest, TellsNameVersionUptimeAndChecks) {
+  lifecycle_.Set(Phase::kServing);
+  service_.checks = {{.name = "database"},
+                     {.name = "peer",
+                      .state = Check::State::kDegraded,
+                      .reason = "no \"answer\""}};
+  const auto page = boost::json::parse(Get("/readyz").body).as_object();
+  EXPECT_EQ(page.at("service"), "fake");
+  EXPECT_EQ(page.at("uptime_s"), 7);
+  EXPECT_FALSE(page.at("version").as_string().empty());
+  EXPECT_EQ(page.at("checks").at("database"), "ok");
+  EXPECT_EQ(page.at("checks").at("peer"), "no \"answer\"");
+}
+
+TEST_F(OpsPagesTest, MergesMetricFamiliesOfOneName) {
+  prometheus::MetricFamily family;
+  family.name = "agentgw_things_total";
+  family.help = "Things.";
+  family.type = prometheus::MetricType::Counter;
+  family.metric.resize(1);
+  family.metric[0].label = {{"service", "a"}};
+  service_.families.push_back(family);
+  family.metric[0].label = {{"service", "b"}};
+  service_.families.push_back(family);
+  const OpsPage page = Get("/metrics");
+  EXPECT_EQ(page.body,
+            "# HELP agentgw_things_total Things.\n"
+            "# TYPE agentgw_things_total counter\n"
+            "agentgw_things_total{service=\"a\"} 0\n"
+            "agentgw_things_total{service=\"b\"} 0\n");
+  EXPECT_THAT(page.content_type, HasSubstr("version=0.0.4"));
+}
+
+TEST_F(OpsPagesTest, RefusesOtherPathsAndMethods) {
+  EXPECT_EQ(Get("/nothing").status, 404);
+  EXPECT_EQ(pages_.Get("POST", "/readyz", kStart).status, 405);
+  EXPECT_THAT(Get("/version").body, HasSubstr("\"revision\""));
+}
+
+}  // namespace
+}  // namespace gateway::process
