@@ -1,0 +1,47 @@
+#include "services/metrics_collector/config.h"
+
+namespace gateway::metrics_collector {
+namespace {
+
+void ReadRetention(bool is_set, const google::protobuf::Duration& value,
+                   const char* key, absl::Duration& retention,
+                   process::Faults& faults) {
+  if (!is_set) return;
+  retention = process::ToDuration(value);
+  if (retention < absl::Seconds(1)) faults.Add(key, "1s or more");
+}
+
+}  // namespace
+
+absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
+  process::Faults faults;
+  Options options;
+  auto service = process::ReadServiceOptions(config, "metrics-collector");
+  faults.Add(service.status());
+  if (service.ok()) options.service = *std::move(service);
+
+  const config::v1::Monitoring& monitoring = config.monitoring();
+  options.covert = monitoring.has_enabled() && !monitoring.enabled();
+  if (monitoring.contents() != config::v1::CONTENTS_UNSPECIFIED) {
+    options.contents = monitoring.contents();
+  }
+  ReadRetention(monitoring.has_contents_retention(),
+                monitoring.contents_retention(), "monitoring.contentsRetention",
+                options.contents_retention, faults);
+  ReadRetention(monitoring.has_request_retention(),
+                monitoring.request_retention(), "monitoring.requestRetention",
+                options.request_retention, faults);
+  ReadRetention(monitoring.has_usage_retention(), monitoring.usage_retention(),
+                "monitoring.usageRetention", options.usage_retention, faults);
+  if (monitoring.has_request_log_bytes()) {
+    options.request_log_bytes = monitoring.request_log_bytes();
+    if (options.request_log_bytes < (1 << 20)) {
+      faults.Add("monitoring.requestLogBytes", "1MiB or more");
+    }
+  }
+  absl::Status status = faults.ToStatus();
+  if (!status.ok()) return status;
+  return options;
+}
+
+}  // namespace gateway::metrics_collector

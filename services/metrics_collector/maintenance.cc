@@ -1,0 +1,47 @@
+#include "services/metrics_collector/maintenance.h"
+
+#include "common/status/macros.h"
+
+namespace gateway::metrics_collector {
+
+Maintenance::Maintenance(UsageLedger* ledger, RequestLog* log,
+                         OpenRequests* open, Metrics* metrics,
+                         Retention retention)
+    : ledger_(ledger),
+      log_(log),
+      open_(open),
+      metrics_(metrics),
+      retention_(retention) {}
+
+absl::Status Maintenance::Resume(absl::Time now) {
+  ASSIGN_OR_RETURN(const std::vector<v1::Beat> beats, log_->LoadBeats());
+  // They have until now + kSilence to be heard again.
+  for (const v1::Beat& beat : beats) open_->Heard(beat, now);
+  metrics_->open_requests.Set(open_->size());
+  return absl::OkStatus();
+}
+
+absl::Status Maintenance::CloseLost(absl::Time now) {
+  for (const OpenRequests::Lost& lost : open_->TakeLost(now)) {
+    if (!lost.records.empty()) {
+      RETURN_IF_ERROR(log_->Append(lost.records));
+      metrics_->records_lost.Increment(lost.records.size());
+    }
+    RETURN_IF_ERROR(log_->ForgetBeat(lost.instance_id));
+  }
+  metrics_->open_requests.Set(open_->size());
+  return absl::OkStatus();
+}
+
+absl::Status Maintenance::Sweep(absl::Time now) {
+  RETURN_IF_ERROR(ledger_->DeleteBefore(now - retention_.usage));
+  RETURN_IF_ERROR(log_->Sweep({
+      .records_before = now - retention_.requests,
+      .contents_before = now - retention_.contents,
+      .max_bytes = retention_.request_log_bytes,
+  }));
+  metrics_->request_log_bytes.Set(log_->StoredBytes());
+  return absl::OkStatus();
+}
+
+}  // namespace gateway::metrics_collector

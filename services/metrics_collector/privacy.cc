@@ -1,0 +1,33 @@
+#include "services/metrics_collector/privacy.h"
+
+namespace gateway::metrics_collector {
+namespace {
+
+void StripPerson(common::v1::Account& account) {
+  account.clear_key_id();
+  account.clear_user();
+}
+
+}  // namespace
+
+void Privacy::Strip(v1::UsageRow& row) const {
+  if (covert_) StripPerson(*row.mutable_account());
+}
+
+void Privacy::Strip(v1::RequestRecord& record) const {
+  if (covert_) {
+    StripPerson(*record.mutable_account());
+    record.clear_session_id();
+    record.clear_client_request_id();
+  }
+  const bool failed = record.outcome() == v1::OUTCOME_FAILED;
+  const bool keep =
+      !covert_ && (contents_ == config::v1::CONTENTS_ALL ||
+                   (contents_ == config::v1::CONTENTS_ERRORS && failed));
+  if (!keep) {
+    record.clear_request_content();
+    record.clear_answer_content();
+  }
+}
+
+}  // namespace gateway::metrics_collector

@@ -1,0 +1,28 @@
+#ifndef GATEWAY_SERVICES_METRICS_COLLECTOR_PRIVACY_H_
+#define GATEWAY_SERVICES_METRICS_COLLECTOR_PRIVACY_H_
+
+#include "gateway/config/v1/config.pb.h"
+#include "gateway/metrics_collector/v1/metrics_collector.pb.h"
+
+namespace gateway::metrics_collector {
+
+// What may be kept about people. Senders strip by the same config; this is the
+// second look, for a sender whose config differs. Immutable.
+class Privacy {
+ public:
+  // `covert`: no users, sessions, key ids or contents. Else contents are kept
+  // as `contents` says; unspecified is off.
+  Privacy(bool covert, config::v1::Contents contents)
+      : covert_(covert), contents_(contents) {}
+
+  void Strip(v1::UsageRow& row) const;
+  void Strip(v1::RequestRecord& record) const;
+
+ private:
+  const bool covert_;
+  const config::v1::Contents contents_;
+};
+
+}  // namespace gateway::metrics_collector
+
+#endif  // GATEWAY_SERVICES_METRICS_COLLECTOR_PRIVACY_H_

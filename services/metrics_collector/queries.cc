@@ -1,0 +1,126 @@
+#include "services/metrics_collector/queries.h"
+
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/metrics_collector/usage_sums.h"
+
+namespace gateway::metrics_collector {
+namespace {
+
+constexpr int kDefaultPage = 100;
+constexpr int kMaxPage = 1000;
+
+absl::StatusOr<int> PageSize(int asked) {
+  if (asked < 0 || asked > kMaxPage) {
+    return InvalidParameter("page_size", "0 to 1000").Build();
+  }
+  return asked == 0 ? kDefaultPage : asked;
+}
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) +
+         absl::Nanoseconds(time.nanos());
+}
+
+// The range of both scans; absent ends are open.
+template <class Scan, class Request>
+absl::Status SetRange(const Request& request, Scan& scan) {
+  if (request.has_start_time()) scan.start = TimeOf(request.start_time());
+  if (request.has_end_time()) scan.end = TimeOf(request.end_time());
+  if (scan.start > scan.end) {
+    return InvalidParameter("end_time", "before start_time");
+  }
+  scan.request_id = request.request_id();
+  return absl::OkStatus();
+}
+
+bool Allows(const std::string& wanted, const std::string& value) {
+  return wanted.empty() || wanted == value;
+}
+
+bool Matches(const v1::QueryRequestsRequest& request,
+             const v1::RequestRecord& record) {
+  return Allows(request.tenant(), record.account().tenant()) &&
+         Allows(request.model(), record.model()) &&
+         Allows(request.error_class(), record.error_class()) &&
+         (request.outcome() == v1::OUTCOME_UNSPECIFIED ||
+          request.outcome() == record.outcome());
+}
+
+bool Matches(const v1::QueryUsageRequest& request, const v1::UsageRow& row) {
+  return Allows(request.tenant(), row.account().tenant()) &&
+         Allows(request.model(), row.model()) &&
+         Allows(request.provider(), row.provider());
+}
+
+absl::Status AddRows(const UsageLedger& ledger, UsageScan scan,
+                     const v1::QueryUsageRequest& request,
+                     v1::QueryUsageResponse& response) {
+  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  scan.after = request.page_token();
+  std::string last;
+  return ledger.Scan(scan,
+                     [&](const std::string& position, const v1::UsageRow& row) {
+                       if (!Matches(request, row)) return true;
+                       if (response.rows_size() == page_size) {
+                         response.set_next_page_token(last);
+                         return false;
+                       }
+                       *response.add_rows() = row;
+                       last = position;
+                       return true;
+                     });
+}
+
+}  // namespace
+
+absl::StatusOr<v1::QueryRequestsResponse> FindRequests(
+    const RequestLog& log, const v1::QueryRequestsRequest& request) {
+  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  RequestScan scan;
+  RETURN_IF_ERROR(SetRange(request, scan));
+  scan.after = request.page_token();
+  v1::QueryRequestsResponse response;
+  std::string last;
+  RETURN_IF_ERROR(log.Scan(
+      scan, [&](const std::string& position, v1::RequestRecord record) {
+        if (!Matches(request, record)) return true;
+        if (response.records_size() == page_size) {
+          response.set_next_page_token(last);
+          return false;
+        }
+        *response.add_records() = std::move(record);
+        last = position;
+        return true;
+      }));
+  return response;
+}
+
+absl::StatusOr<v1::QueryUsageResponse> SumUsage(
+    const UsageLedger& ledger, const v1::QueryUsageRequest& request) {
+  std::vector<v1::UsageGroup> group_by;
+  for (int group : request.group_by()) {
+    group_by.push_back(static_cast<v1::UsageGroup>(group));
+  }
+  RETURN_IF_ERROR(UsageSums::Validate(group_by));
+  UsageScan scan;
+  RETURN_IF_ERROR(SetRange(request, scan));
+
+  UsageSums sums(group_by);
+  absl::Status added;
+  RETURN_IF_ERROR(
+      ledger.Scan(scan, [&](const std::string&, const v1::UsageRow& row) {
+        if (Matches(request, row)) added = sums.Add(row);
+        return added.ok();
+      }));
+  RETURN_IF_ERROR(added);
+
+  v1::QueryUsageResponse response;
+  for (v1::UsageSum& sum : sums.Take()) *response.add_sums() = std::move(sum);
+  if (request.include_rows()) {
+    RETURN_IF_ERROR(AddRows(ledger, scan, request, response));
+  }
+  return response;
+}
+
+}  // namespace gateway::metrics_collector

@@ -1,0 +1,70 @@
+#ifndef GATEWAY_SERVICES_METRICS_COLLECTOR_REQUEST_LOG_H_
+#define GATEWAY_SERVICES_METRICS_COLLECTOR_REQUEST_LOG_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gateway/metrics_collector/v1/metrics_collector.pb.h"
+
+namespace gateway::metrics_collector {
+
+// Which records a scan sees, and from where.
+struct RequestScan {
+  absl::Time start = absl::InfinitePast();  // included
+  absl::Time end = absl::InfiniteFuture();  // excluded
+  // Only this request. Empty: all.
+  std::string request_id;
+  // From the position after this one. Empty: from the newest.
+  std::string after;
+};
+
+// What limits the log, at the time of a sweep.
+struct RequestLogLimits {
+  // Records, and contents, that began before are deleted.
+  absl::Time records_before;
+  absl::Time contents_before;
+  // Over it the oldest records go.
+  int64_t max_bytes = 0;
+};
+
+// The terminal records of requests, kept by start time and request id: a
+// record that comes again, or comes late for a request closed as lost, takes
+// the place of the first. Thread-safe; calls block on the disk.
+class RequestLog {
+ public:
+  // Gets each record with its position, newest first; false ends the scan.
+  using Visitor = std::function<bool(const std::string& position,
+                                     v1::RequestRecord record)>;
+
+  virtual ~RequestLog() = default;
+
+  // Survives the process, not a loss of power. UNAVAILABLE
+  // `storage_unavailable`.
+  virtual absl::Status Append(std::span<const v1::RequestRecord> records) = 0;
+
+  // INVALID_ARGUMENT for an `after` that no scan has given out.
+  virtual absl::Status Scan(const RequestScan& scan,
+                            const Visitor& visit) const = 0;
+
+  virtual absl::Status Sweep(const RequestLogLimits& limits) = 0;
+
+  // Stored bytes, overwritten records counted twice until they are swept.
+  virtual int64_t StoredBytes() const = 0;
+
+  // The last beat of each sender, so that requests open at a restart of this
+  // service are not forgotten.
+  virtual absl::Status SaveBeat(const v1::Beat& beat) = 0;
+  virtual absl::Status ForgetBeat(const std::string& instance_id) = 0;
+  virtual absl::StatusOr<std::vector<v1::Beat>> LoadBeats() const = 0;
+};
+
+}  // namespace gateway::metrics_collector
+
+#endif  // GATEWAY_SERVICES_METRICS_COLLECTOR_REQUEST_LOG_H_

@@ -1,0 +1,231 @@
+#include "services/metrics_collector/rocksdb_request_log.h"
+
+#include <algorithm>
+
+#include "common/status/macros.h"
+#include "services/metrics_collector/rocksdb_keys.h"
+
+namespace gateway::metrics_collector {
+namespace {
+
+constexpr uint64_t kMinute = 60'000'000;  // µs
+
+std::string SizeKey(uint64_t minute) {
+  std::string key = "b";
+  storage::AppendBigEndian64(key, minute);
+  return key;
+}
+
+std::string BeatKey(const std::string& instance_id) {
+  return "s" + instance_id;
+}
+
+std::string RecordKey(const v1::RequestRecord& record) {
+  return TimeKey(MicrosOf(record.start_time())) + record.request_id();
+}
+
+// Moves the contents out, so that each family has its own retention.
+v1::RequestRecord TakeContents(v1::RequestRecord& record) {
+  v1::RequestRecord contents;
+  contents.set_allocated_request_content(record.release_request_content());
+  contents.set_allocated_answer_content(record.release_answer_content());
+  return contents;
+}
+
+}  // namespace
+
+RocksdbRequestLog::RocksdbRequestLog(storage::Database* database,
+                                     Families families)
+    : database_(database), families_(families) {}
+
+absl::StatusOr<std::unique_ptr<RocksdbRequestLog>> RocksdbRequestLog::Open(
+    storage::Database* database, Families families) {
+  auto log = std::unique_ptr<RocksdbRequestLog>(
+      new RocksdbRequestLog(database, families));
+  RETURN_IF_ERROR(log->LoadSizes());
+  return log;
+}
+
+absl::Status RocksdbRequestLog::LoadSizes() {
+  MutexLock lock(mu_);
+  ASSIGN_OR_RETURN(const auto handle, database_->Use());
+  std::unique_ptr<rocksdb::Iterator> it(
+      handle->NewIterator({}, handle.family(families_.meta)));
+  for (it->Seek("b"); it->Valid() && it->key().starts_with("b"); it->Next()) {
+    if (it->key().size() != 9 || it->value().size() != 8) {
+      return absl::DataLossError("a size of the request log cannot be read");
+    }
+    const int64_t bytes = storage::ReadBigEndian64(it->value().data());
+    bytes_[storage::ReadBigEndian64(it->key().data() + 1)] = bytes;
+    total_bytes_ += bytes;
+  }
+  return storage::ToStatus(it->status());
+}
+
+absl::Status RocksdbRequestLog::Append(
+    std::span<const v1::RequestRecord> records) {
+  rocksdb::WriteBatch batch;
+  MutexLock lock(mu_);
+  std::map<uint64_t, int64_t> grown;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    for (const v1::RequestRecord& original : records) {
+      v1::RequestRecord record = original;
+      const v1::RequestRecord contents = TakeContents(record);
+      const std::string key = RecordKey(record);
+      const std::string value = record.SerializeAsString();
+      int64_t bytes = key.size() + value.size();
+      batch.Put(handle.family(families_.requests), key, value);
+      if (contents.ByteSizeLong() > 0) {
+        batch.Put(handle.family(families_.contents), key,
+                  contents.SerializeAsString());
+        bytes += key.size() + contents.ByteSizeLong();
+      }
+      grown[MicrosOf(record.start_time()) / kMinute] += bytes;
+    }
+    for (auto& [minute, bytes] : grown) {
+      auto it = bytes_.find(minute);
+      const int64_t before = it == bytes_.end() ? 0 : it->second;
+      batch.Put(handle.family(families_.meta), SizeKey(minute),
+                TimeKey(before + bytes));
+    }
+  }
+  RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
+  for (const auto& [minute, bytes] : grown) {
+    bytes_[minute] += bytes;
+    total_bytes_ += bytes;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RocksdbRequestLog::Scan(const RequestScan& scan,
+                                     const Visitor& visit) const {
+  std::string before = TimeKey(MicrosOf(scan.end));
+  if (!scan.after.empty()) {
+    ASSIGN_OR_RETURN(const std::string after, KeyOf(scan.after));
+    before = std::min(before, after);
+  }
+  const std::string from = TimeKey(MicrosOf(scan.start));
+  ASSIGN_OR_RETURN(const auto handle, database_->Use());
+  std::unique_ptr<rocksdb::Iterator> it(
+      handle->NewIterator({}, handle.family(families_.requests)));
+  it->SeekForPrev(before);
+  // `before` itself is excluded.
+  if (it->Valid() && it->key() == rocksdb::Slice(before)) it->Prev();
+  for (; it->Valid() && it->key().compare(from) >= 0; it->Prev()) {
+    rocksdb::Slice id = it->key();
+    id.remove_prefix(8);
+    if (!scan.request_id.empty() && id != rocksdb::Slice(scan.request_id)) {
+      continue;
+    }
+    v1::RequestRecord record;
+    if (!record.ParseFromArray(it->value().data(), it->value().size())) {
+      return absl::DataLossError("a request record cannot be read");
+    }
+    std::string contents;
+    rocksdb::Status found = handle->Get({}, handle.family(families_.contents),
+                                        it->key(), &contents);
+    if (!found.IsNotFound()) {
+      RETURN_IF_ERROR(storage::ToStatus(found));
+      record.MergeFromString(contents);
+    }
+    const rocksdb::Slice key = it->key();
+    if (!visit(PositionOf({key.data(), key.size()}), std::move(record))) break;
+  }
+  return storage::ToStatus(it->status());
+}
+
+uint64_t RocksdbRequestLog::CutForSize(int64_t max_bytes) const {
+  MutexLock lock(mu_);
+  int64_t left = total_bytes_;
+  for (const auto& [minute, bytes] : bytes_) {
+    if (left <= max_bytes) return minute * kMinute;
+    left -= bytes;
+  }
+  return bytes_.empty() ? 0 : (bytes_.rbegin()->first + 1) * kMinute;
+}
+
+absl::Status RocksdbRequestLog::Sweep(const RequestLogLimits& limits) {
+  // Whole minutes, so that the stored sizes stay true.
+  const uint64_t by_age = MicrosOf(limits.records_before) / kMinute * kMinute;
+  RETURN_IF_ERROR(
+      DeleteRecordsBefore(std::max(by_age, CutForSize(limits.max_bytes))));
+  return DeleteContentsBefore(MicrosOf(limits.contents_before));
+}
+
+absl::Status RocksdbRequestLog::DeleteRecordsBefore(uint64_t micros) {
+  MutexLock lock(mu_);
+  const auto end = bytes_.lower_bound(micros / kMinute);
+  if (end == bytes_.begin()) return absl::OkStatus();
+  rocksdb::WriteBatch batch;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    const std::string to = TimeKey(micros);
+    batch.DeleteRange(handle.family(families_.requests), "", to);
+    batch.DeleteRange(handle.family(families_.contents), "", to);
+    batch.DeleteRange(handle.family(families_.meta), "b",
+                      SizeKey(micros / kMinute));
+  }
+  RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
+  for (auto it = bytes_.begin(); it != end; it = bytes_.erase(it)) {
+    total_bytes_ -= it->second;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RocksdbRequestLog::DeleteContentsBefore(uint64_t micros) {
+  rocksdb::WriteBatch batch;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    const std::string to = TimeKey(micros);
+    std::unique_ptr<rocksdb::Iterator> it(
+        handle->NewIterator({}, handle.family(families_.contents)));
+    it->SeekToFirst();
+    if (!it->Valid() || it->key().compare(to) >= 0) {
+      return storage::ToStatus(it->status());
+    }
+    batch.DeleteRange(handle.family(families_.contents), "", to);
+  }
+  return database_->Write(batch, /*synced=*/false);
+}
+
+int64_t RocksdbRequestLog::StoredBytes() const {
+  MutexLock lock(mu_);
+  return total_bytes_;
+}
+
+absl::Status RocksdbRequestLog::SaveBeat(const v1::Beat& beat) {
+  rocksdb::WriteBatch batch;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    batch.Put(handle.family(families_.meta), BeatKey(beat.instance_id()),
+              beat.SerializeAsString());
+  }
+  return database_->Write(batch, /*synced=*/false);
+}
+
+absl::Status RocksdbRequestLog::ForgetBeat(const std::string& instance_id) {
+  rocksdb::WriteBatch batch;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    batch.Delete(handle.family(families_.meta), BeatKey(instance_id));
+  }
+  return database_->Write(batch, /*synced=*/false);
+}
+
+absl::StatusOr<std::vector<v1::Beat>> RocksdbRequestLog::LoadBeats() const {
+  std::vector<v1::Beat> beats;
+  ASSIGN_OR_RETURN(const auto handle, database_->Use());
+  std::unique_ptr<rocksdb::Iterator> it(
+      handle->NewIterator({}, handle.family(families_.meta)));
+  for (it->Seek("s"); it->Valid() && it->key().starts_with("s"); it->Next()) {
+    if (!beats.emplace_back().ParseFromArray(it->value().data(),
+                                             it->value().size())) {
+      return absl::DataLossError("a beat cannot be read");
+    }
+  }
+  RETURN_IF_ERROR(storage::ToStatus(it->status()));
+  return beats;
+}
+
+}  // namespace gateway::metrics_collector

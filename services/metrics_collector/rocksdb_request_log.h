@@ -1,0 +1,56 @@
+#ifndef GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_REQUEST_LOG_H_
+#define GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_REQUEST_LOG_H_
+
+#include <map>
+
+#include "common/concurrency/mutex.h"
+#include "common/storage/database.h"
+#include "services/metrics_collector/request_log.h"
+
+namespace gateway::metrics_collector {
+
+// Stored, do not change (big-endian numbers, request ids are hex):
+//   family `requests`  start_us(8) request_id -> RequestRecord, no contents
+//   family `contents`  start_us(8) request_id -> RequestRecord, contents alone
+//   family `meta`      'b' minute(8) -> bytes(8) of records begun in it
+//                      's' instance_id -> Beat
+class RocksdbRequestLog : public RequestLog {
+ public:
+  struct Families {
+    size_t requests;
+    size_t contents;
+    size_t meta;
+  };
+
+  // `database` outlives it.
+  static absl::StatusOr<std::unique_ptr<RocksdbRequestLog>> Open(
+      storage::Database* database, Families families);
+
+  absl::Status Append(std::span<const v1::RequestRecord> records) override;
+  absl::Status Scan(const RequestScan& scan,
+                    const Visitor& visit) const override;
+  absl::Status Sweep(const RequestLogLimits& limits) override;
+  int64_t StoredBytes() const override;
+  absl::Status SaveBeat(const v1::Beat& beat) override;
+  absl::Status ForgetBeat(const std::string& instance_id) override;
+  absl::StatusOr<std::vector<v1::Beat>> LoadBeats() const override;
+
+ private:
+  RocksdbRequestLog(storage::Database* database, Families families);
+  absl::Status LoadSizes();
+  absl::Status DeleteRecordsBefore(uint64_t micros);
+  absl::Status DeleteContentsBefore(uint64_t micros);
+  // The start of the oldest minute that may stay under `max_bytes`.
+  uint64_t CutForSize(int64_t max_bytes) const;
+
+  storage::Database* const database_;
+  const Families families_;
+  mutable Mutex mu_;
+  // Bytes by minute since 1970, as in `meta`.
+  std::map<uint64_t, int64_t> bytes_ ABSL_GUARDED_BY(mu_);
+  int64_t total_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace gateway::metrics_collector
+
+#endif  // GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_REQUEST_LOG_H_

@@ -1,0 +1,169 @@
+#include "services/metrics_collector/rocksdb_usage_ledger.h"
+
+#include <map>
+#include <optional>
+
+#include "common/status/macros.h"
+#include "services/metrics_collector/rocksdb_keys.h"
+
+namespace gateway::metrics_collector {
+namespace {
+
+std::string AttemptKey(const v1::UsageRow& row) {
+  std::string key = row.request_id();
+  key.push_back('\0');
+  storage::AppendBigEndian64(key, row.attempt());
+  return key;
+}
+
+absl::StatusOr<v1::UsageRow> Parse(const rocksdb::Slice& value) {
+  v1::UsageRow row;
+  if (!row.ParseFromArray(value.data(), value.size())) {
+    return absl::DataLossError("a usage row cannot be read");
+  }
+  return row;
+}
+
+// The stored row of an attempt, and its key; nullopt if there is none.
+struct Known {
+  std::string key;
+  v1::UsageRow row;
+};
+
+absl::StatusOr<std::optional<Known>> Find(const storage::Database& database,
+                                          size_t usage, size_t index,
+                                          const std::string& attempt) {
+  ASSIGN_OR_RETURN(const auto handle, database.Use());
+  std::string time;
+  rocksdb::Status found = handle->Get({}, handle.family(index), attempt, &time);
+  if (found.IsNotFound()) return std::nullopt;
+  RETURN_IF_ERROR(storage::ToStatus(found));
+  Known known{.key = time + attempt};
+  std::string value;
+  RETURN_IF_ERROR(storage::ToStatus(
+      handle->Get({}, handle.family(usage), known.key, &value)));
+  ASSIGN_OR_RETURN(known.row, Parse(value));
+  return known;
+}
+
+}  // namespace
+
+RocksdbUsageLedger::RocksdbUsageLedger(storage::Database* database,
+                                       size_t usage_family, size_t index_family)
+    : database_(database), usage_(usage_family), index_(index_family) {}
+
+absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
+    std::span<const v1::UsageRow> rows) {
+  Appended appended;
+  MutexLock lock(append_mu_);
+  // By attempt: a later row of the same call counts as a duplicate too.
+  std::map<std::string, const v1::UsageRow*> fresh;
+  rocksdb::WriteBatch batch;
+  for (const v1::UsageRow& row : rows) {
+    const std::string attempt = AttemptKey(row);
+    auto [it, is_first] = fresh.try_emplace(attempt, &row);
+    if (!is_first && !Supersedes(row, *it->second)) {
+      ++appended.duplicates;
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::optional<Known> known,
+                     Find(*database_, usage_, index_, attempt));
+    if (known && !Supersedes(row, known->row)) {
+      ++appended.duplicates;
+      continue;
+    }
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    if (known) batch.Delete(handle.family(usage_), known->key);
+    if (!is_first) {
+      batch.Delete(handle.family(usage_),
+                   TimeKey(MicrosOf(it->second->start_time())) + attempt);
+      ++appended.duplicates;
+      --appended.stored;
+    }
+    it->second = &row;
+    const std::string time = TimeKey(MicrosOf(row.start_time()));
+    batch.Put(handle.family(usage_), time + attempt, row.SerializeAsString());
+    batch.Put(handle.family(index_), attempt, time);
+    ++appended.stored;
+  }
+  if (appended.stored > 0) {
+    RETURN_IF_ERROR(database_->Write(batch, /*synced=*/true));
+  }
+  return appended;
+}
+
+absl::Status RocksdbUsageLedger::Scan(const UsageScan& scan,
+                                      const Visitor& visit) const {
+  if (!scan.request_id.empty()) return ScanRequest(scan, visit);
+  std::string from = TimeKey(MicrosOf(scan.start));
+  if (!scan.after.empty()) {
+    ASSIGN_OR_RETURN(const std::string after, KeyOf(scan.after));
+    from = std::max(from, after + '\0');
+  }
+  const std::string to = TimeKey(MicrosOf(scan.end));
+  ASSIGN_OR_RETURN(const auto handle, database_->Use());
+  std::unique_ptr<rocksdb::Iterator> it(
+      handle->NewIterator({}, handle.family(usage_)));
+  for (it->Seek(from); it->Valid() && it->key().compare(to) < 0; it->Next()) {
+    ASSIGN_OR_RETURN(const v1::UsageRow row, Parse(it->value()));
+    const rocksdb::Slice key = it->key();
+    if (!visit(PositionOf({key.data(), key.size()}), row)) break;
+  }
+  return storage::ToStatus(it->status());
+}
+
+absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
+                                             const Visitor& visit) const {
+  std::string after;
+  if (!scan.after.empty()) {
+    ASSIGN_OR_RETURN(after, KeyOf(scan.after));
+  }
+  std::vector<std::string> attempts;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    std::unique_ptr<rocksdb::Iterator> it(
+        handle->NewIterator({}, handle.family(index_)));
+    const std::string prefix = scan.request_id + '\0';
+    for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix);
+         it->Next()) {
+      attempts.push_back(it->key().ToString());
+    }
+    RETURN_IF_ERROR(storage::ToStatus(it->status()));
+  }
+  for (const std::string& attempt : attempts) {
+    ASSIGN_OR_RETURN(const std::optional<Known> known,
+                     Find(*database_, usage_, index_, attempt));
+    if (!known || known->key <= after) continue;
+    const uint64_t start = MicrosOf(known->row.start_time());
+    if (start < MicrosOf(scan.start) || start >= MicrosOf(scan.end)) continue;
+    if (!visit(PositionOf(known->key), known->row)) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RocksdbUsageLedger::DeleteBefore(absl::Time time) {
+  constexpr int kStep = 1000;
+  const std::string to = TimeKey(MicrosOf(time));
+  while (true) {
+    rocksdb::WriteBatch batch;
+    int deleted = 0;
+    {
+      ASSIGN_OR_RETURN(const auto handle, database_->Use());
+      std::unique_ptr<rocksdb::Iterator> it(
+          handle->NewIterator({}, handle.family(usage_)));
+      for (it->SeekToFirst();
+           it->Valid() && it->key().compare(to) < 0 && deleted < kStep;
+           it->Next(), ++deleted) {
+        rocksdb::Slice attempt = it->key();
+        attempt.remove_prefix(8);
+        batch.Delete(handle.family(usage_), it->key());
+        batch.Delete(handle.family(index_), attempt);
+      }
+      RETURN_IF_ERROR(storage::ToStatus(it->status()));
+    }
+    if (deleted == 0) return absl::OkStatus();
+    RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
+  }
+}
+
+}  // namespace gateway::metrics_collector

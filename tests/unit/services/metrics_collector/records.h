@@ -1,0 +1,77 @@
+#ifndef GATEWAY_TESTS_UNIT_SERVICES_METRICS_COLLECTOR_RECORDS_H_
+#define GATEWAY_TESTS_UNIT_SERVICES_METRICS_COLLECTOR_RECORDS_H_
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "common/storage/database.h"
+#include "gateway/metrics_collector/v1/metrics_collector.pb.h"
+#include "gtest/gtest.h"
+
+// Rows and records as senders make them, and a database to put them into.
+namespace gateway::metrics_collector {
+
+inline v1::UsageRow Row(const std::string& request_id, int attempt,
+                        int64_t second) {
+  v1::UsageRow row;
+  row.set_request_id(request_id);
+  row.set_attempt(attempt);
+  row.mutable_account()->set_tenant("acme");
+  row.mutable_account()->set_key_id("key-1");
+  row.mutable_account()->set_user("ann");
+  row.set_model("m");
+  row.set_provider("p");
+  row.mutable_start_time()->set_seconds(second);
+  row.set_outcome(v1::OUTCOME_COMPLETED);
+  row.mutable_usage()->set_uncached_input_tokens(10);
+  row.mutable_usage()->set_output_tokens(5);
+  row.mutable_usage()->set_source(chat::v1::USAGE_SOURCE_PROVIDER);
+  row.mutable_cost()->set_priced(true);
+  row.mutable_cost()->set_pico_usd(1500);
+  return row;
+}
+
+inline v1::RequestRecord Record(const std::string& request_id, int64_t second) {
+  v1::RequestRecord record;
+  record.set_request_id(request_id);
+  record.mutable_account()->set_tenant("acme");
+  record.mutable_account()->set_key_id("key-1");
+  record.mutable_account()->set_user("ann");
+  record.set_model("m");
+  record.mutable_start_time()->set_seconds(second);
+  record.set_outcome(v1::OUTCOME_COMPLETED);
+  record.set_session_id("s");
+  return record;
+}
+
+// A directory that goes with the test.
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() {
+    std::string pattern = testing::TempDir() + "metrics_XXXXXX";
+    path_ = mkdtemp(pattern.data());
+    OpenDatabase();
+  }
+  ~StoreTest() override {
+    database_.reset();
+    std::filesystem::remove_all(path_);
+  }
+
+  void OpenDatabase() {
+    database_.reset();
+    auto opened = storage::Database::Open(
+        {.path = path_,
+         .column_families = {"usage", "usage_index", "requests", "contents",
+                             "meta"}});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    database_ = *std::move(opened);
+  }
+
+  std::string path_;
+  std::unique_ptr<storage::Database> database_;
+};
+
+}  // namespace gateway::metrics_collector
+
+#endif  // GATEWAY_TESTS_UNIT_SERVICES_METRICS_COLLECTOR_RECORDS_H_

@@ -1,0 +1,122 @@
+#include "services/metrics_collector/rocksdb_usage_ledger.h"
+
+#include "gmock/gmock.h"
+#include "tests/unit/services/metrics_collector/records.h"
+
+namespace gateway::metrics_collector {
+namespace {
+
+class RocksdbUsageLedgerTest : public StoreTest {
+ protected:
+  RocksdbUsageLedger Ledger() { return {database_.get(), 0, 1}; }
+
+  UsageLedger::Appended Append(const std::vector<v1::UsageRow>& rows) {
+    auto ledger = Ledger();
+    auto appended = ledger.Append(rows);
+    EXPECT_TRUE(appended.ok()) << appended.status();
+    return *appended;
+  }
+
+  // `request/attempt` of each row seen, at most `limit`.
+  std::vector<std::string> Seen(const UsageScan& scan, int limit = 1000,
+                                std::string* last = nullptr) {
+    std::vector<std::string> seen;
+    auto ledger = Ledger();
+    EXPECT_TRUE(
+        ledger
+            .Scan(scan,
+                  [&](const std::string& position, const v1::UsageRow& row) {
+                    seen.push_back(row.request_id() + "/" +
+                                   std::to_string(row.attempt()));
+                    if (last != nullptr) *last = position;
+                    return static_cast<int>(seen.size()) < limit;
+                  })
+            .ok());
+    return seen;
+  }
+};
+
+using testing::ElementsAre;
+
+TEST_F(RocksdbUsageLedgerTest, ScansOldestFirstWithinTheRange) {
+  Append({Row("late", 1, 30), Row("early", 1, 10), Row("mid", 1, 20)});
+  EXPECT_THAT(Seen({}), ElementsAre("early/1", "mid/1", "late/1"));
+  EXPECT_THAT(Seen({.start = absl::FromUnixSeconds(20),
+                    .end = absl::FromUnixSeconds(30)}),
+              ElementsAre("mid/1"));
+}
+
+TEST_F(RocksdbUsageLedgerTest, DropsDuplicatesWithinAndAcrossCalls) {
+  auto appended = Append({Row("r", 1, 10), Row("r", 1, 10), Row("r", 2, 11)});
+  EXPECT_EQ(appended.stored, 2);
+  EXPECT_EQ(appended.duplicates, 1);
+  OpenDatabase();
+  appended = Append({Row("r", 1, 10)});
+  EXPECT_EQ(appended.stored, 0);
+  EXPECT_EQ(appended.duplicates, 1);
+  EXPECT_THAT(Seen({}), ElementsAre("r/1", "r/2"));
+}
+
+TEST_F(RocksdbUsageLedgerTest, AnUnknownEndGivesWayToAKnownOneOnly) {
+  v1::UsageRow unknown = Row("r", 1, 10);
+  unknown.set_outcome(v1::OUTCOME_UNKNOWN);
+  Append({unknown});
+  EXPECT_EQ(Append({unknown}).duplicates, 1);
+  EXPECT_EQ(Append({Row("r", 1, 12)}).stored, 1);
+  EXPECT_EQ(Append({unknown}).duplicates, 1);
+  EXPECT_THAT(Seen({}), ElementsAre("r/1"));
+  // The first row's place in time is gone with it.
+  EXPECT_THAT(Seen({.end = absl::FromUnixSeconds(11)}), ElementsAre());
+}
+
+TEST_F(RocksdbUsageLedgerTest, AnUnknownEndGivesWayWithinACallToo) {
+  v1::UsageRow unknown = Row("r", 1, 10);
+  unknown.set_outcome(v1::OUTCOME_UNKNOWN);
+  const auto appended = Append({unknown, Row("r", 1, 12)});
+  EXPECT_EQ(appended.stored, 1);
+  EXPECT_EQ(appended.duplicates, 1);
+  EXPECT_THAT(Seen({.start = absl::FromUnixSeconds(11)}), ElementsAre("r/1"));
+  EXPECT_THAT(Seen({}), ElementsAre("r/1"));
+}
+
+TEST_F(RocksdbUsageLedgerTest, FindsTheAttemptsOfOneRequest) {
+  Append({Row("a", 1, 10), Row("ab", 1, 10), Row("a", 2, 11)});
+  EXPECT_THAT(Seen({.request_id = "a"}), ElementsAre("a/1", "a/2"));
+  EXPECT_THAT(Seen({.end = absl::FromUnixSeconds(11), .request_id = "a"}),
+              ElementsAre("a/1"));
+}
+
+TEST_F(RocksdbUsageLedgerTest, GoesOnAfterAPosition) {
+  Append({Row("a", 1, 10), Row("b", 1, 10), Row("c", 1, 11)});
+  std::string position;
+  EXPECT_THAT(Seen({}, 2, &position), ElementsAre("a/1", "b/1"));
+  EXPECT_THAT(Seen({.after = position}), ElementsAre("c/1"));
+}
+
+TEST_F(RocksdbUsageLedgerTest, RefusesAForeignPosition) {
+  auto ledger = Ledger();
+  for (const char* after : {"x", "zz00000000000000zz", "0011"}) {
+    EXPECT_EQ(
+        ledger
+            .Scan({.after = after},
+                  [](const std::string&, const v1::UsageRow&) { return true; })
+            .code(),
+        absl::StatusCode::kInvalidArgument)
+        << after;
+  }
+}
+
+TEST_F(RocksdbUsageLedgerTest, DeletesByTimeWithTheIndex) {
+  std::vector<v1::UsageRow> rows;
+  for (int i = 0; i < 2500; ++i) {
+    rows.push_back(Row("r" + std::to_string(i), 1, i));
+  }
+  Append(rows);
+  auto ledger = Ledger();
+  ASSERT_TRUE(ledger.DeleteBefore(absl::FromUnixSeconds(2499)).ok());
+  EXPECT_THAT(Seen({}), ElementsAre("r2499/1"));
+  EXPECT_THAT(Seen({.request_id = "r1"}), ElementsAre());
+}
+
+}  // namespace
+}  // namespace gateway::metrics_collector
