@@ -1,7 +1,5 @@
 #include "common/process/grpc_front.h"
 
-#include <pthread.h>
-
 #include <utility>
 
 namespace gateway::process {
@@ -30,21 +28,13 @@ void GrpcFront::SetReady(bool ready) {
 }
 
 void GrpcFront::BeginDrain() {
-  if (server_ == nullptr || shutdown_.joinable()) return;
-  shutdown_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "grpc-drain");
-    server_->Shutdown(absl::InfiniteFuture());
-  });
+  if (server_ != nullptr) server_->BeginDrain();
 }
 
-void GrpcFront::CancelRemaining() { calls_.EndAll(); }
-
-void GrpcFront::Stop() {
-  if (server_ == nullptr) return;
-  BeginDrain();
-  calls_.EndAll();
-  shutdown_.join();
-  server_.reset();
+void GrpcFront::CancelRemaining() {
+  if (server_ != nullptr) server_->EndCalls();
 }
+
+void GrpcFront::Stop() { server_.reset(); }
 
 }  // namespace gateway::process

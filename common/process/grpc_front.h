@@ -4,7 +4,6 @@
 #include <absl/status/status.h>
 
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "common/concurrency/io_pool.h"
@@ -44,8 +43,6 @@ class GrpcFront {
   rpc::CallTracker calls_;
   const rpc::ServerBridge bridge_;
   std::unique_ptr<rpc::Server> server_;
-  // Waits in Server::Shutdown, which blocks.
-  std::thread shutdown_;
 };
 
 }  // namespace gateway::process

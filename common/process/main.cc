@@ -8,6 +8,7 @@
 #include <map>
 
 #include "common/config/loader.h"
+#include "common/log/log.h"
 #include "common/process/command_line.h"
 #include "common/process/drain.h"
 #include "common/process/healthcheck.h"
@@ -16,6 +17,7 @@
 #include "common/process/ops_server.h"
 #include "common/process/service_options.h"
 #include "common/process/signals.h"
+#include "common/process/version.h"
 
 extern char** environ;
 
@@ -74,12 +76,18 @@ int Serve(const Program& program, const config::v1::Config& config,
   absl::Status started = service.Start();
   if (started.ok()) {
     lifecycle.Set(Phase::kServing);
+    LOG_INFO("process", "serving",
+             {{"version", GetBuildInfo().version},
+              {"ops", (*ops)->port()},
+              {"start_ms", absl::ToInt64Milliseconds(absl::Now() - start)}});
     signals.Wait(absl::InfiniteDuration());
+    LOG_INFO("process", "draining", {{"active", service.Active()}});
     Drain(service, lifecycle, signals);
   }
   ops->reset();
   service.Stop();
   io.Stop();
+  LOG_INFO("process", "stopped");
   return started.ok() ? kExitOk : Fail(program.name, started, kExitFailure);
 }
 
@@ -92,6 +100,9 @@ int Main(int argc, const char* const* argv, const Program& program) {
       ParseCommandLine(program.name, argc, argv, &exit_code);
   if (!line) return exit_code;
 
+  log::Configure({.service = program.name,
+                  .format = *log::ParseFormat(line->log_format),
+                  .level = *log::ParseLevel(line->log_level)});
   config::v1::Config config;
   const config::LoadResult loaded =
       config::Load({.file = line->config_file,
