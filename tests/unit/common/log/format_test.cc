@@ -4,6 +4,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <initializer_list>
 #include <limits>
 #include <string>
 
@@ -70,7 +71,8 @@ TEST(FormatJsonTest, HasNoInfinity) {
 
 TEST(FormatTest, RedactsByKey) {
   for (const char* key : {"prompt", "authorization", "api_key", "content"}) {
-    const Line line = MakeLine("x", {{key, "sk-secret"}});
+    const std::initializer_list<Field> fields = {{key, "sk-secret"}};
+    const Line line = MakeLine("x", fields);
     EXPECT_FALSE(absl::StrContains(FormatJson(line), "sk-secret")) << key;
     EXPECT_FALSE(absl::StrContains(FormatText(line), "sk-secret")) << key;
     EXPECT_TRUE(absl::StrContains(FormatJson(line), "[redacted]")) << key;
