@@ -37,6 +37,37 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsHighSurrogate(int unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
 bool IsLowSurrogate(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
 
+// The character after a backslash, but for `u`.
+bool IsShortEscape(char c) {
+  switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+      return true;
+    default:
+      return false;
+  }
+}
+
+#if defined(__SSE2__)
+// One bit for each byte that ends a plain run of a string: a quote, a
+// backslash, a control character.
+inline int StopsIn(__m128i bytes) {
+  // Unsigned bytes <= 0x1F are those that min leaves as they are.
+  const __m128i control =
+      _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  return _mm_movemask_epi8(
+      _mm_or_si128(control, _mm_or_si128(quote, backslash)));
+}
+#endif
+
 void AppendUtf8(uint32_t code_point, std::string* out) {
   if (code_point < 0x80) {
     out->push_back(static_cast<char>(code_point));
@@ -163,22 +194,11 @@ JsonType JsonScanner::Peek() {
 bool JsonScanner::ScanEscape() {
   // at_ is on the backslash.
   if (end_ - at_ < 2) return Fail("a string is not closed");
-  switch (at_[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-      at_ += 2;
-      return true;
-    case 'u':
-      break;
-    default:
-      return Fail("a string holds an unknown escape");
+  if (IsShortEscape(at_[1])) {
+    at_ += 2;
+    return true;
   }
+  if (at_[1] != 'u') return Fail("a string holds an unknown escape");
   if (end_ - at_ < 6) return Fail("a \\u escape is cut short");
   const int unit = HexQuad(at_ + 2);
   if (unit < 0) return Fail("a \\u escape is not four hex digits");
@@ -196,33 +216,61 @@ bool JsonScanner::ScanEscape() {
 
 bool JsonScanner::ScanString(bool* escaped) {
   const char* at = at_;
-  while (true) {
 #if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"');
-    const __m128i backslash = _mm_set1_epi8('\\');
-    const __m128i last_control = _mm_set1_epi8(0x1F);
-    __m128i seen = _mm_setzero_si128();
-    int found = 0;
-    while (end_ - at >= 16) {
+  // By blocks of 64 bytes: one bit for each that ends a plain run. An escape is
+  // stepped over within its block; text is dense with them.
+  __m128i seen = _mm_setzero_si128();
+  if (end_ - at >= 16) {
+    // Keys and most values are short.
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const int stops = StopsIn(bytes);
+    if (stops != 0 && at[__builtin_ctz(stops)] == '"') {
+      if (_mm_movemask_epi8(bytes) != 0) non_ascii_ = true;
+      at_ = at + __builtin_ctz(stops) + 1;
+      return true;
+    }
+  }
+  while (end_ - at >= 64) {
+    uint64_t stops = 0;
+    for (int i = 0; i < 4; ++i) {
       const __m128i bytes =
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-      // Unsigned bytes <= 0x1F are those that min leaves as they are.
-      const __m128i control =
-          _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
-      const __m128i stop =
-          _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
-                                             _mm_cmpeq_epi8(bytes, backslash)));
-      found = _mm_movemask_epi8(stop);
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
+      stops |= static_cast<uint64_t>(StopsIn(bytes)) << (16 * i);
       seen = _mm_or_si128(seen, bytes);
-      if (found != 0) {
-        at += __builtin_ctz(found);
+    }
+    int next = 64;
+    while (stops != 0) {
+      const int stop = __builtin_ctzll(stops);
+      const char c = at[stop];
+      if (c == '"') {
+        // Bytes behind it were seen too: a superset only costs a check.
+        if (_mm_movemask_epi8(seen) != 0) non_ascii_ = true;
+        at_ = at + stop + 1;
+        return true;
+      }
+      if (c != '\\') {
+        at_ = at + stop;
+        return Fail("a string holds a control character");
+      }
+      *escaped = true;
+      int length = 2;
+      if (end_ - at < stop + 2 || !IsShortEscape(at[stop + 1])) {
+        at_ = at + stop;
+        if (!ScanEscape()) return false;
+        length = static_cast<int>(at_ - at) - stop;
+      }
+      const int after = stop + length;
+      if (after >= 64) {
+        next = after;
         break;
       }
-      at += 16;
+      stops &= ~uint64_t{0} << after;
     }
-    // Bytes after the stop count too: a superset only costs a check.
-    if (_mm_movemask_epi8(seen) != 0) non_ascii_ = true;
+    at += next;
+  }
+  if (_mm_movemask_epi8(seen) != 0) non_ascii_ = true;
 #endif
+  while (true) {
     while (at < end_ && *at != '"' && *at != '\\' &&
            static_cast<unsigned char>(*at) > 0x1F) {
       if (static_cast<unsigned char>(*at) >= 0x80) non_ascii_ = true;

@@ -75,6 +75,8 @@ class JsonScanner {
 
   // Nothing but white space is left, and all of the text is UTF-8.
   bool Finish();
+  // Bytes beyond ASCII may have been passed.
+  bool non_ascii() const { return non_ascii_; }
 
   bool ok() const { return fault_ == nullptr; }
   // Of the next byte; after Peek, of the value's first. On a fault, of that.

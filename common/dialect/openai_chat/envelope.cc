@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/dialect/json_scan.h"
+#include "common/dialect/request_errors.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 
@@ -118,10 +119,7 @@ class Reader {
       }
       const uint32_t bit = uint32_t{1} << row;
       if ((seen_ & bit) != 0) {
-        return MakeError(reason::kDuplicateKey,
-                         absl::StrCat("'", kRows[row].name,
-                                      "' stands twice in the body."))
-            .Param(kRows[row].name);
+        return RepeatedKey(kRows[row].name);
       }
       seen_ |= bit;
       RETURN_IF_ERROR(ReadField(kRows[row]));
@@ -130,38 +128,20 @@ class Reader {
     if (envelope_.model_value.empty()) return MissingParameter("model");
     if (envelope_.message_count == 0) {
       return envelope_.messages.empty()
-                 ? MissingParameter("messages")
-                 : MakeError(reason::kInvalidValue,
-                             "'messages' must hold at least one message.")
-                       .Param("messages");
+                 ? MissingParameter("messages").Build()
+                 : WrongValue("messages", "a list of at least one message");
     }
     return std::move(envelope_);
   }
 
  private:
-  absl::Status BadJson() const {
-    return MakeError(
-        reason::kInvalidJson,
-        absl::StrCat(
-            "The body is not valid JSON: ",
-            scan_.fault() == nullptr ? "a value is expected" : scan_.fault(),
-            " at byte ", scan_.offset(), "."));
-  }
+  absl::Status BadJson() const { return NotJson(scan_); }
 
-  // `found` is what stands there; a fault in the text goes before it.
+  // A fault in the text goes before what it says.
   absl::Status WrongType(absl::string_view param, absl::string_view wanted) {
     const JsonType found = scan_.Peek();
     if (!scan_.SkipValue()) return BadJson();
-    return MakeError(reason::kInvalidType,
-                     absl::StrCat("'", param, "' must be ", wanted, ", not ",
-                                  JsonTypeName(found), "."))
-        .Param(param);
-  }
-
-  absl::Status WrongValue(absl::string_view param, absl::string_view wanted) {
-    return MakeError(reason::kInvalidValue,
-                     absl::StrCat("'", param, "' must be ", wanted, "."))
-        .Param(param);
+    return dialect::WrongType(param, wanted, found);
   }
 
   // A null stands for a missing member. False also on a fault.
@@ -268,9 +248,7 @@ class Reader {
       }
       constexpr absl::string_view kName = "stream_options.include_usage";
       if (!envelope_.include_usage_value.empty()) {
-        return MakeError(reason::kDuplicateKey,
-                         absl::StrCat("'", kName, "' stands twice."))
-            .Param(kName);
+        return RepeatedKey(kName);
       }
       scan_.Peek();
       envelope_.include_usage_value.begin = scan_.offset();
@@ -466,9 +444,7 @@ class Reader {
     while (scan_.NextMember(&key)) {
       if (key.Spells("role")) {
         if (has_role) {
-          return MakeError(reason::kDuplicateKey,
-                           absl::StrCat("'", name(".role"), "' stands twice."))
-              .Param(name(".role"));
+          return RepeatedKey(name(".role"));
         }
         has_role = true;
         JsonString value;
