@@ -1,0 +1,132 @@
+"""kill -9 of each service under load, and what must be true afterwards."""
+
+import threading
+import time
+
+import grpc
+import pytest
+
+from conftest import chat, ledger, side_by_side
+from support import stubs
+from support.processes import wait_until
+
+agent, agent_grpc = stubs.load("agent")
+batches, _ = stubs.load("batch_aggregator")
+types, _ = stubs.load("chat")
+
+
+def load_for(mesh, seconds, callers=8):
+    """Chats from several callers at once; returns (complete, other)."""
+    end = time.monotonic() + seconds
+
+    def caller(i):
+        complete = other = 0
+        while time.monotonic() < end:
+            try:
+                reply = chat(mesh, "fake-40x20" if i % 2 else "fake-8x0",
+                             stream=bool(i % 2))
+            except OSError:
+                other += 1
+                time.sleep(0.02)
+                continue
+            whole = reply.status == 200 and not reply.broken
+            if whole and i % 2:
+                whole = reply.body.endswith(b"data: [DONE]\n\n")
+                assert whole or b'"error"' in reply.body, reply.body[-200:]
+            complete += whole
+            other += not whole
+        return complete, other
+
+    results = side_by_side(callers, caller)
+    for result in results:
+        assert not isinstance(result, Exception), result
+    return sum(r[0] for r in results), sum(r[1] for r in results)
+
+
+@pytest.mark.parametrize("victim", ["model-router", "metrics-collector",
+                                    "session-store", "batch-aggregator",
+                                    "ingress"])
+def test_the_ledger_is_right_after_a_kill(mesh, provider, victim):
+    killer = threading.Timer(1.0, lambda: (mesh.kill(victim),
+                                           mesh.start(victim)))
+    killer.start()
+    complete, _ = load_for(mesh, 4)
+    killer.join()
+    assert complete > 10
+    # It works again, by itself.
+    wait_until(lambda: chat(mesh).status == 200, 10, "recovery")
+
+    def settled():
+        lines = [line for line in provider.log_lines()
+                 if line["outcome"] != "open"]
+        rows = ledger(mesh)
+        return len(rows) >= len(lines) and (lines, rows)
+
+    lines, rows = wait_until(settled, 30, "the ledger to catch up")
+    assert len(rows) == len(lines), "one row for each attempt it logged"
+    assert len({(r.request_id, r.attempt) for r in rows}) == len(rows)
+    # Where the provider's usage came, the row equals it to the token.
+    known = [r for r in rows if r.usage.source == types.USAGE_SOURCE_PROVIDER]
+    done = [line for line in lines if line["outcome"] == "complete"]
+    assert len(known) <= len(done)
+    assert len(known) >= complete
+    if victim not in ("model-router", "ingress"):
+        assert (sum(r.usage.output_tokens for r in known) ==
+                sum(line["tokens_sent"] for line in done))
+
+
+def test_acknowledged_turns_survive(mesh):
+    counts = {}
+    for i in range(10):
+        session = {"x-session-id": f"s{i % 3}"}
+        assert chat(mesh, headers=session).status == 200
+        counts[i % 3] = counts.get(i % 3, 0) + 1
+    mesh.kill("session-store")
+    mesh.start("session-store")
+    for i, count in counts.items():
+        reply = wait_until(
+            lambda i=i: (lambda r: r.status == 200 and r)(
+                chat(mesh, headers={"x-session-id": f"s{i}"})), 10, "recovery")
+        assert reply.headers["x-session-turn"] == str(count)
+
+
+def test_a_batch_resumes_and_repeats_nothing(mesh, provider):
+    def items():
+        yield agent.SubmitBatchRequest(header=agent.SubmitBatchHeader())
+        for i in range(60):
+            yield agent.SubmitBatchRequest(item=batches.BatchItem(
+                custom_id=f"i{i}", typed=types.ChatRequest(
+                    model="fake-40x20", messages=[types.Message(
+                        role=types.ROLE_USER, content=[types.ContentPart(
+                            text=types.TextPart(text=f"Number {i}"))])])))
+
+    with grpc.insecure_channel(mesh.grpc_target) as channel:
+        service = agent_grpc.AgentServiceStub(channel)
+        batch = service.SubmitBatch(items(), timeout=20)
+
+        def state():
+            return service.GetBatch(agent.GetBatchRequest(
+                batch_id=batch.batch_id), timeout=5)
+
+        wait_until(lambda: state().succeeded_items >= 5, 20, "some results")
+        mesh.kill("batch-aggregator")
+        before = {line["id"] for line in provider.log_lines()
+                  if line["outcome"] == "complete"}
+        mesh.start("batch-aggregator")
+
+        def ended():
+            try:
+                return state().state == batches.BATCH_STATE_SUCCEEDED
+            except grpc.RpcError:
+                return False
+
+        wait_until(ended, 60, "the batch to end")
+        results = [r.result.custom_id for r in service.StreamBatchResults(
+            agent.StreamBatchResultsRequest(batch_id=batch.batch_id),
+            timeout=20)]
+    assert sorted(results) == sorted(f"i{i}" for i in range(60))
+    assert len(before) >= 5
+    # At most what was in flight at the kill was sent again.
+    complete = [line for line in provider.log_lines()
+                if line["outcome"] == "complete"]
+    assert len(complete) <= 60 + 32

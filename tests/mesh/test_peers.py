@@ -1,0 +1,94 @@
+"""A peer that is away costs only the requests that need it."""
+
+import json
+import time
+
+from conftest import chat, ledger, request_log
+from support.processes import wait_until
+
+
+def is_well(mesh, **kwargs):
+    reply = chat(mesh, **kwargs)
+    return reply.status == 200 and not reply.broken
+
+
+def test_session_store_away(mesh):
+    session = {"x-session-id": "s"}
+    assert is_well(mesh, headers=session)
+    mesh.kill("session-store")
+    # The first call may still have to find out that the connection is gone.
+    chat(mesh, headers=session)
+    for _ in range(5):
+        begin = time.monotonic()
+        reply = chat(mesh, headers=session)
+        assert time.monotonic() - begin < 0.1
+        assert (reply.status, reply.code) == (503, "session_unavailable")
+        assert int(reply.headers["retry-after"]) >= 1
+        assert is_well(mesh), "a stateless chat does not need it"
+    assert mesh.ready_status("ingress") == 200
+    mesh.start("session-store")
+    wait_until(lambda: is_well(mesh, headers=session), 5, "reconnect")
+    # The turn that was acknowledged before the kill is still there.
+    assert chat(mesh, headers=session).headers["x-session-turn"] != "0"
+
+
+def test_metrics_collector_away(mesh, provider):
+    mesh.kill("metrics-collector")
+    for _ in range(20):
+        assert is_well(mesh)
+    assert mesh.ready_status("model-router") == 200
+    assert mesh.metric("model-router", "agentgw_usage_spool_bytes") > 0
+    mesh.start("metrics-collector")
+    wait_until(lambda: len(ledger(mesh)) == 20, 20, "the spool's rows")
+    sent = sum(line["tokens_sent"] for line in provider.log_lines())
+    assert sum(row.usage.output_tokens for row in ledger(mesh)) == sent
+
+
+def test_model_router_away(mesh):
+    mesh.kill("model-router")
+    chat(mesh)
+    begin = time.monotonic()
+    reply = chat(mesh)
+    assert time.monotonic() - begin < 1
+    assert reply.status == 503
+    assert "retry-after" in reply.headers
+    assert set(reply.json()["error"]) == {"message", "type", "param", "code"}
+    mesh.start("model-router")
+    wait_until(lambda: is_well(mesh), 5, "reconnect")
+
+
+def test_each_request_has_one_record(mesh):
+    for i in range(10):
+        assert is_well(mesh, stream=i % 2 == 0)
+    assert chat(mesh, model="nonsense").status == 404
+    chat(mesh, model="fault-cut-after-3", stream=True)
+    wait_until(lambda: len(request_log(mesh)) == 12, 15, "the records")
+    records = request_log(mesh)
+    assert len({r.request_id for r in records}) == 12
+    assert sorted(r.error_class for r in records) == (
+        [""] * 10 + ["caller", "provider"])
+
+
+def test_contents_are_kept_as_told(make_mesh):
+    mesh = make_mesh({"monitoring": {"contents": "all"}})
+    assert is_well(mesh, content="remember me")
+    record = wait_until(lambda: request_log(mesh), 15, "the record")[0]
+    assert b"remember me" in record.request_content
+    assert json.loads(record.answer_content)["choices"]
+    for name, program in mesh.programs.items():
+        assert "remember me" not in program.output(), name
+
+
+def test_covert_mode_keeps_no_person(make_mesh):
+    mesh = make_mesh({"monitoring": {"enabled": False, "contents": "all"}})
+    assert is_well(mesh, content="forget me", headers={
+        "x-session-id": "hidden", "x-user-id": "ann"})
+    record = wait_until(lambda: request_log(mesh), 15, "the record")[0]
+    assert record.account.user == record.session_id == ""
+    assert record.request_content == record.answer_content == b""
+    row = wait_until(lambda: ledger(mesh), 15, "the row")[0]
+    assert row.account.user == "" and row.usage.output_tokens == 8
+    for name, program in mesh.programs.items():
+        output = program.output()
+        for secret in ("forget me", "hidden", "ann\""):
+            assert secret not in output, name
