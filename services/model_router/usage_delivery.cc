@@ -13,8 +13,10 @@ UsageDelivery::UsageDelivery(UsageSpool* spool, UsageRecorder* recorder,
 
 Awaitable<void> UsageDelivery::Run() {
   absl::Duration backoff = options_.min_backoff;
-  while (!co_await IsCancelled()) {
-    switch (co_await DeliverBatch(absl::InfiniteFuture())) {
+  bool cancelled = co_await IsCancelled();
+  while (!cancelled) {
+    const Step step = co_await DeliverBatch(absl::InfiniteFuture());
+    switch (step) {
       case Step::kDelivered:
         backoff = options_.min_backoff;
         if (spool_->waiting_rows() >=
@@ -30,17 +32,20 @@ Awaitable<void> UsageDelivery::Run() {
         backoff = std::min(backoff * 2, options_.max_backoff);
         break;
     }
+    cancelled = co_await IsCancelled();
   }
 }
 
 Awaitable<void> UsageDelivery::Flush(absl::Time deadline) {
-  while (clock_->Now() < deadline && !co_await IsCancelled()) {
+  bool cancelled = co_await IsCancelled();
+  while (clock_->Now() < deadline && !cancelled) {
     const Step step = co_await DeliverBatch(deadline);
     if (step == Step::kIdle) co_return;
     if (step == Step::kFailed) {
       co_await clock_->SleepUntil(
           std::min(deadline, clock_->Now() + options_.interval));
     }
+    cancelled = co_await IsCancelled();
   }
 }
 
