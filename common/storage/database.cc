@@ -10,6 +10,7 @@
 
 #include <filesystem>
 
+#include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 
@@ -119,7 +120,7 @@ absl::Status Database::Write(rocksdb::WriteBatch& batch, bool synced) {
   rocksdb::WriteOptions options;
   options.sync = synced;
   const rocksdb::Status written = handle->Write(options, &batch);
-  if (!written.ok()) write_failed_.store(true);
+  if (!written.ok()) NoteFailure("write", written);
   return ToStatus(written);
 }
 
@@ -127,8 +128,16 @@ absl::Status Database::Sync() {
   RETURN_IF_ERROR(Health());
   ASSIGN_OR_RETURN(const Handle handle, Use());
   const rocksdb::Status synced = handle->SyncWAL();
-  if (!synced.ok()) write_failed_.store(true);
+  if (!synced.ok()) NoteFailure("sync", synced);
   return ToStatus(synced);
+}
+
+void Database::NoteFailure(const char* what, const rocksdb::Status& status) {
+  write_failed_.store(true);
+  LOG_ERROR("storage", "the store can no longer be written",
+            {{"path", options_.path},
+             {"operation", what},
+             {"error", status.ToString()}});
 }
 
 absl::Status Database::Health() const {

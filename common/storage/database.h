@@ -86,6 +86,8 @@ class Database {
   explicit Database(DatabaseOptions options);
   absl::Status OpenEngine();
   void CloseEngine();
+  // From here on nothing is written until Reopen has succeeded.
+  void NoteFailure(const char* what, const rocksdb::Status& status);
 
   const DatabaseOptions options_;
   // Shared by users, exclusive while it is reopened.
