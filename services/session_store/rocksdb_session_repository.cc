@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "common/concurrency/thread.h"
+#include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "gateway/session_store/stored/v1/stored.pb.h"
@@ -128,6 +129,8 @@ absl::Status Damaged(absl::string_view what) {
 // be used now, and the request was not at fault.
 absl::Status Unavailable(const absl::Status& cause) {
   if (cause.ok()) return cause;
+  LOG_WARNING_EVERY(absl::Seconds(1), "session", "the store failed",
+                    {{"error", cause}});
   return MakeError(reason::kSessionUnavailable,
                    "sessions cannot be read or written now");
 }

@@ -1,0 +1,209 @@
+#include "services/session_store/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/clients/checked_session_store.h"
+#include "common/clients/grpc_session_store_server.h"
+#include "common/concurrency/bounded_executor.h"
+#include "common/concurrency/cgroup.h"
+#include "common/concurrency/spawn.h"
+#include "common/log/log.h"
+#include "common/process/grpc_front.h"
+#include "common/status/macros.h"
+#include "services/session_store/metrics.h"
+#include "services/session_store/rocksdb_session_repository.h"
+#include "services/session_store/session_cleaner.h"
+#include "services/session_store/session_store_service.h"
+#include "services/session_store/session_tree.h"
+
+namespace gateway::session_store {
+namespace {
+
+// How soon gRPC's health tells what the store's does.
+constexpr absl::Duration kHealthInterval = absl::Milliseconds(500);
+
+int64_t MemoryBytes(const Options& options) {
+  if (options.memory_bytes > 0) return options.memory_bytes;
+  const std::optional<int64_t> limit = Cgroup().MemoryLimitBytes();
+  if (!limit.has_value()) return 64 << 20;
+  return std::clamp<int64_t>(*limit / 8, 16 << 20, 512 << 20);
+}
+
+// A flow that runs until it is stopped.
+class BackgroundFlow {
+ public:
+  explicit BackgroundFlow(boost::asio::io_context& io) : io_(io) {}
+  ~BackgroundFlow() { Stop(); }
+
+  void Start(Awaitable<void> flow) {
+    started_ = true;
+    Spawn(io_.get_executor(), std::move(flow), cancel_.slot(),
+          [this] { ended_.set_value(); });
+  }
+
+  // Blocks until it has ended. Not on an io thread.
+  void Stop() {
+    if (!std::exchange(started_, false)) return;
+    boost::asio::post(io_, [this] {
+      cancel_.emit(boost::asio::cancellation_type::terminal);
+    });
+    ended_.get_future().wait();
+  }
+
+ private:
+  boost::asio::io_context& io_;
+  boost::asio::cancellation_signal cancel_;  // of the io thread
+  std::promise<void> ended_;
+  bool started_ = false;
+};
+
+// What lives from Start to Stop.
+struct Running {
+  Running(const Options& options, const Server::Dependencies& dependencies,
+          std::unique_ptr<RocksDbSessionRepository> opened, Metrics* metrics)
+      : repository(std::move(opened)),
+        tree(options.tree, repository.get(), dependencies.clock),
+        service(&tree, &executor, dependencies.clock, metrics),
+        cleaner(options.cleaner, &tree, repository.get(), &executor,
+                dependencies.clock, metrics),
+        cleaning(dependencies.io->Next()),
+        health(dependencies.io->Next()) {}
+
+  const std::unique_ptr<RocksDbSessionRepository> repository;
+  SessionTree tree;
+  BoundedExecutor executor{{.name = "sessions",
+                            .threads = std::max<size_t>(2, CpuQuota()),
+                            .queue_size = 4096}};
+  SessionStoreService service;
+  SessionCleaner cleaner;
+  CheckedSessionStore direct{&service, Entry::kDirect};
+  CheckedSessionStore grpc{&service, Entry::kGrpc};
+  BackgroundFlow cleaning;
+  BackgroundFlow health;
+};
+
+class SessionStoreServer : public Server {
+ public:
+  SessionStoreServer(Options options, Dependencies dependencies)
+      : options_(std::move(options)),
+        dependencies_(dependencies),
+        front_(dependencies.io) {}
+
+  ~SessionStoreServer() override { Stop(); }
+
+  std::string Name() const override { return "session-store"; }
+
+  absl::Status Start() override {
+    RocksDbSessionRepositoryOptions store;
+    store.path = options_.service.data_dir;
+    store.memory_bytes = MemoryBytes(options_);
+    store.env = dependencies_.env;
+    ASSIGN_OR_RETURN(std::unique_ptr<RocksDbSessionRepository> repository,
+                     RocksDbSessionRepository::Open(store));
+    LOG_INFO("session", "store opened",
+             {{"path", store.path},
+              {"sessions", repository->TotalSessionCount()},
+              {"memory_bytes", store.memory_bytes}});
+    running_ = std::make_unique<Running>(options_, dependencies_,
+                                         std::move(repository), &metrics_);
+    if (serve_grpc_) {
+      RETURN_IF_ERROR(front_.Start(
+          options_.service,
+          {MakeSessionStoreService(front_.bridge(), &running_->grpc)}));
+    }
+    running_->cleaning.Start(running_->cleaner.Run());
+    running_->health.Start(FollowHealth());
+    started_.store(running_.get());
+    return absl::OkStatus();
+  }
+
+  std::vector<process::Check> Checks() const override {
+    const Running* running = started_.load();
+    if (running == nullptr) return {};
+    const absl::Status health = running->repository->Health();
+    if (health.ok()) return {{.name = "database"}};
+    return {{.name = "database",
+             .state = process::Check::State::kFailed,
+             .reason = std::string(health.message())}};
+  }
+
+  std::vector<prometheus::MetricFamily> CollectMetrics() const override {
+    if (const Running* running = started_.load()) {
+      metrics_.SetSessions(running->repository->TotalSessionCount());
+      metrics_.SetWriteStopped(running->repository->WriteStopped());
+    }
+    return metrics_.Collect();
+  }
+
+  process::ShutdownOptions Shutdown() const override {
+    return options_.service.shutdown;
+  }
+
+  void AnnounceDrain() override {
+    draining_.store(true);
+    front_.AnnounceDrain();
+  }
+  void BeginDrain() override { front_.BeginDrain(); }
+  size_t Active() const override { return front_.Active(); }
+  void CancelRemaining() override { front_.CancelRemaining(); }
+
+  void Stop() override {
+    draining_.store(true);
+    if (running_ != nullptr) running_->health.Stop();
+    front_.Stop();
+    started_.store(nullptr);
+    if (running_ == nullptr) return;
+    running_->cleaning.Stop();
+    running_->executor.Stop();
+    running_.reset();
+  }
+
+  SessionStore* session_store() override { return &running_->direct; }
+  void ServeGrpc(bool serve) override { serve_grpc_ = serve; }
+  int grpc_port() const override { return front_.port(); }
+
+ private:
+  // gRPC's health goes with the store's until the drain ends it for good.
+  Awaitable<void> FollowHealth() {
+    bool healthy = true;
+    while (true) {
+      const bool slept =
+          co_await dependencies_.clock->SleepFor(kHealthInterval);
+      if (!slept || draining_.load()) co_return;
+      const bool now = running_->repository->Health().ok();
+      if (now == healthy) continue;
+      healthy = now;
+      front_.SetReady(healthy);
+      // The drain may have begun in between.
+      if (draining_.load()) front_.SetReady(false);
+      LOG_WARNING("session", healthy ? "the store can be written again"
+                                     : "the store cannot be written");
+    }
+  }
+
+  const Options options_;
+  const Dependencies dependencies_;
+  bool serve_grpc_ = true;
+  std::atomic<bool> draining_{false};
+  mutable Metrics metrics_;
+  process::GrpcFront front_;
+  std::unique_ptr<Running> running_;
+  // What the ops thread may look at.
+  std::atomic<Running*> started_{nullptr};
+};
+
+}  // namespace
+
+std::unique_ptr<Server> Server::Create(Options options,
+                                       Dependencies dependencies) {
+  return std::make_unique<SessionStoreServer>(std::move(options), dependencies);
+}
+
+}  // namespace gateway::session_store
