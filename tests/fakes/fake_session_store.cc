@@ -174,13 +174,13 @@ absl::StatusOr<BeginTurnResponse> FakeSessionStore::Begin(
   if (!sessions_.contains(key) && !request.create_if_absent()) return Absent();
   StoredSession& session = sessions_[key];
   const auto branch = Branch(session, session.head);
+  if (!session.lease.empty()) {
+    return MakeError(reason::kSessionBusy, "another turn is running");
+  }
   if (request.has_expected_turn_count() &&
       request.expected_turn_count() != static_cast<int64_t>(branch.size())) {
     return MakeError(reason::kSessionTurnMismatch,
                      absl::StrCat("the session has ", branch.size(), " turns"));
-  }
-  if (!session.lease.empty()) {
-    return MakeError(reason::kSessionBusy, "another turn is running");
   }
   session.lease = absl::StrCat("lease-", next_id_++);
   response.set_session_id(request.session_id());
@@ -238,7 +238,8 @@ absl::StatusOr<CommitTurnResponse> FakeSessionStore::Commit(
     if (!request.turn().system_text().empty()) {
       session->system_text = request.turn().system_text();
     }
-    if (session->lease == request.lease_id()) session->lease.clear();
+    // Also another turn's: that turn builds on a head that is no more.
+    if (!fork) session->lease.clear();
   }
   response.set_turn_id(turn_id);
   response.set_turn_count(Branch(*session, session->head).size());
