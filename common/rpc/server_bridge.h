@@ -170,7 +170,8 @@ class ServerSource : public Source<Request> {
       bool ended = false;
       if (inbox_.Take(batch_, ended)) break;
       if (ended) {
-        if (co_await self.EndedWhole()) co_return std::nullopt;
+        const bool whole = co_await self.EndedWhole();
+        if (whole) co_return std::nullopt;
         co_return ClientClosed().Build();
       }
       const auto flow = co_await boost::asio::this_coro::cancellation_state;
