@@ -1,6 +1,7 @@
 #include "common/time/clock.h"
 
 #include <algorithm>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
@@ -20,6 +21,11 @@ class SystemClock final : public Clock {
   Awaitable<bool> SleepUntil(absl::Time deadline) override {
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
     do {
+      // A wait that begins after the cancellation would not be cut short.
+      const auto flow = co_await boost::asio::this_coro::cancellation_state;
+      if (flow.cancelled() != boost::asio::cancellation_type::none) {
+        co_return false;
+      }
       const absl::Duration wait = std::min(deadline - Now(), kLongestWait);
       timer.expires_after(
           absl::ToChronoNanoseconds(std::max(wait, absl::ZeroDuration())));
