@@ -44,13 +44,19 @@ Awaitable<T> WithDeadline(absl::Time deadline, Awaitable<T> flow) {
       executor, root(std::move(flow)),
       boost::asio::bind_cancellation_slot(cancel.slot(), std::move(end)));
   bool expired = false;
+  bool cancelled = false;
   while (!result) {
-    co_await timer.async_wait(kAwait);
-    if (result) break;
     const auto caller = co_await boost::asio::this_coro::cancellation_state;
-    expired = !FlowCancelled(caller);
-    timer.expires_at(boost::asio::steady_timer::time_point::max());
-    cancel.emit(boost::asio::cancellation_type::terminal);
+    if (!expired && !cancelled) {
+      cancelled = FlowCancelled(caller);
+      expired = !cancelled && absl::Now() >= deadline;
+      if (cancelled || expired) {
+        timer.expires_at(boost::asio::steady_timer::time_point::max());
+        cancel.emit(boost::asio::cancellation_type::terminal);
+        continue;
+      }
+    }
+    co_await timer.async_wait(kAwait);
   }
   if (expired && !result->ok()) co_return DeadlineExceeded().Build();
   co_return *std::move(result);

@@ -105,13 +105,13 @@ class ServerSink : public Sink<Response> {
   Awaitable<absl::Status> Write(Response message) final {
     Derived& self = static_cast<Derived&>(*this);
     Flush();
-    while (writing_.load(std::memory_order_acquire)) {
+    while (true) {
       const auto flow = co_await boost::asio::this_coro::cancellation_state;
-      if (FlowCancelled(flow)) break;
+      if (failed_.load() || FlowCancelled(flow)) {
+        co_return ClientClosed().Build();
+      }
+      if (!writing_.load(std::memory_order_acquire)) break;
       co_await self.Wait();
-    }
-    if (writing_.load() || failed_.load()) {
-      co_return ClientClosed().Build();
     }
     message_ = std::move(message);
     held_ = true;

@@ -4,13 +4,13 @@
 #include <absl/strings/str_join.h>
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <utility>
 
 #include "common/status/error.h"
+#include "common/time/clock.h"
 
 namespace gateway {
 
@@ -214,16 +214,14 @@ Awaitable<absl::Status> FakeModelRouter::Answer(const RouteRequest& request,
   const bool typed = request.has_typed();
   const bool stream =
       typed ? request.typed().stream() : request.encoded().stream();
-  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
   RouteEvent event;
   event.mutable_started()->set_provider("fake");
   event.mutable_started()->set_provider_model(request.model());
   event.mutable_started()->set_attempt(1);
   for (const std::string& piece : answer.pieces) {
     if (answer.pace > absl::ZeroDuration()) {
-      timer.expires_after(absl::ToChronoNanoseconds(answer.pace));
-      auto [error] = co_await timer.async_wait(kAwait);
-      if (error) co_return ClientClosed().Build();
+      const bool slept = co_await RealClock()->SleepFor(answer.pace);
+      if (!slept) co_return ClientClosed().Build();
     }
     if (!stream) continue;
     if (typed) {
@@ -236,8 +234,7 @@ Awaitable<absl::Status> FakeModelRouter::Answer(const RouteRequest& request,
     event.Clear();
   }
   if (answer.hang) {
-    timer.expires_at(boost::asio::steady_timer::time_point::max());
-    co_await timer.async_wait(kAwait);
+    co_await RealClock()->SleepUntil(absl::InfiniteFuture());
     co_return ClientClosed().Build();
   }
   if (!answer.failed.ok()) {

@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <string>
 #include <thread>
@@ -31,6 +30,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/server.h"
 #include "common/status/error.h"
+#include "common/time/clock.h"
 #include "tests/fakes/fake_batch_aggregator.h"
 #include "tests/fakes/fake_metrics_collector.h"
 #include "tests/fakes/fake_model_router.h"
@@ -147,11 +147,9 @@ template <class T>
 class ListSink final : public rpc::Sink<T> {
  public:
   Awaitable<absl::Status> Write(T message) override {
-    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
     while (stopped.load()) {
-      timer.expires_after(milliseconds(5));
-      const auto [error] = co_await timer.async_wait(kAwait);
-      if (error) co_return ClientClosed().Build();
+      const bool slept = co_await RealClock()->SleepFor(absl::Milliseconds(5));
+      if (!slept) co_return ClientClosed().Build();
     }
     if (!refusal.ok()) co_return refusal;
     messages.push_back(std::move(message));
@@ -173,10 +171,8 @@ class ListSource final : public rpc::Source<T> {
     if (next < messages.size()) co_return messages[next++];
     if (!failure.ok()) co_return failure;
     if (!hangs) co_return std::nullopt;
-    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-    timer.expires_at(boost::asio::steady_timer::time_point::max());
     waiting = true;
-    co_await timer.async_wait(kAwait);
+    co_await RealClock()->SleepUntil(absl::InfiniteFuture());
     waiting = false;
     co_return ClientClosed().Build();
   }
