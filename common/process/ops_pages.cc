@@ -1,10 +1,11 @@
 #include "common/process/ops_pages.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <boost/json.hpp>
-#include <map>
+#include <iterator>
+#include <utility>
 
+#include "common/metrics/export.h"
+#include "common/metrics/process_metrics.h"
 #include "common/process/version.h"
 
 namespace gateway::process {
@@ -31,6 +32,15 @@ bool HasStarted(absl::string_view status) { return status != "starting"; }
 
 bool IsReady(absl::string_view status) {
   return status == "ok" || status == "degraded";
+}
+
+prometheus::MetricFamily DrainingFamily(bool draining) {
+  prometheus::MetricFamily family;
+  family.name = "agentgw_draining";
+  family.help = "1 while the process drains.";
+  family.type = prometheus::MetricType::Gauge;
+  family.metric.emplace_back().gauge.value = draining ? 1 : 0;
+  return family;
 }
 
 }  // namespace
@@ -73,18 +83,13 @@ OpsPage OpsPages::Health(absl::Time now,
 }
 
 OpsPage OpsPages::Metrics() const {
-  // Services of one process may have a family in common: it is shown once.
-  std::map<std::string, prometheus::MetricFamily> families;
-  for (prometheus::MetricFamily& family : service_->CollectMetrics()) {
-    auto [it, is_new] = families.try_emplace(family.name, family);
-    if (is_new) continue;
-    std::vector<prometheus::ClientMetric>& metrics = it->second.metric;
-    metrics.insert(metrics.end(), family.metric.begin(), family.metric.end());
-  }
-  std::vector<prometheus::MetricFamily> sorted;
-  for (auto& [name, family] : families) sorted.push_back(std::move(family));
-  return {200, "text/plain; version=0.0.4; charset=utf-8",
-          prometheus::TextSerializer().Serialize(sorted)};
+  const BuildInfo& info = GetBuildInfo();
+  metrics::Families families = service_->CollectMetrics();
+  metrics::Families process =
+      metrics::CollectProcess({info.version, info.revision, info.build_type});
+  process.push_back(DrainingFamily(lifecycle_->phase() == Phase::kDraining));
+  std::move(process.begin(), process.end(), std::back_inserter(families));
+  return {200, metrics::kTextContentType, metrics::ToText(std::move(families))};
 }
 
 OpsPage OpsPages::Version() const {

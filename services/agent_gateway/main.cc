@@ -1,4 +1,5 @@
 #include "common/process/main.h"
+
 #include "services/agent_gateway/server.h"
 
 int main(int argc, char** argv) {

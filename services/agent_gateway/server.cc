@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/metrics/export.h"
 #include "common/process/service_options.h"
 #include "common/status/macros.h"
 #include "services/agent_gateway/compose_config.h"
@@ -59,24 +60,14 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   return options;
 }
 
-// The label that tells the five apart.
-void Label(const std::string& service,
-           std::vector<prometheus::MetricFamily>& families) {
-  for (prometheus::MetricFamily& family : families) {
-    for (prometheus::ClientMetric& metric : family.metric) {
-      metric.label.push_back({"service", service});
-    }
-  }
-}
-
 class AgentGateway : public process::Service {
  public:
   AgentGateway(Options options, IoPool* io)
       : options_(std::move(options)),
         metrics_collector_(metrics_collector::Server::Create(
             options_.metrics_collector, {.io = io})),
-        session_store_(session_store::Server::Create(options_.session_store,
-                                                     {.io = io})),
+        session_store_(
+            session_store::Server::Create(options_.session_store, {.io = io})),
         model_router_(
             model_router::Server::Create(options_.model_router, {.io = io})),
         batch_aggregator_(batch_aggregator::Server::Create(
@@ -103,11 +94,10 @@ class AgentGateway : public process::Service {
     batch_aggregator_->UsePeers({.router = model_router_->model_router(),
                                  .sessions = session_store_->session_store()});
     RETURN_IF_ERROR(batch_aggregator_->Start());
-    ingress_->UsePeers(
-        {.router = model_router_->model_router(),
-         .sessions = session_store_->session_store(),
-         .batches = batch_aggregator_->batch_aggregator(),
-         .telemetry = metrics_collector_->telemetry_receiver()});
+    ingress_->UsePeers({.router = model_router_->model_router(),
+                        .sessions = session_store_->session_store(),
+                        .batches = batch_aggregator_->batch_aggregator(),
+                        .telemetry = metrics_collector_->telemetry_receiver()});
     return ingress_->Start();
   }
 
@@ -126,7 +116,7 @@ class AgentGateway : public process::Service {
     std::vector<prometheus::MetricFamily> all;
     for (const process::Service* part : parts_) {
       std::vector<prometheus::MetricFamily> families = part->CollectMetrics();
-      Label(part->Name(), families);
+      metrics::AddLabel("service", part->Name(), families);
       std::move(families.begin(), families.end(), std::back_inserter(all));
     }
     return all;

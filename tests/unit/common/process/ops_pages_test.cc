@@ -95,12 +95,19 @@ TEST_F(OpsPagesTest, MergesMetricFamiliesOfOneName) {
   family.metric[0].label = {{"service", "b"}};
   service_.families.push_back(family);
   const OpsPage page = Get("/metrics");
-  EXPECT_EQ(page.body,
-            "# HELP agentgw_things_total Things.\n"
-            "# TYPE agentgw_things_total counter\n"
-            "agentgw_things_total{service=\"a\"} 0\n"
-            "agentgw_things_total{service=\"b\"} 0\n");
+  EXPECT_THAT(page.body, HasSubstr("# HELP agentgw_things_total Things.\n"
+                                   "# TYPE agentgw_things_total counter\n"
+                                   "agentgw_things_total{service=\"a\"} 0\n"
+                                   "agentgw_things_total{service=\"b\"} 0\n"));
   EXPECT_THAT(page.content_type, HasSubstr("version=0.0.4"));
+}
+
+TEST_F(OpsPagesTest, ShowsTheSeriesOfTheProcess) {
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("agentgw_build_info{"));
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("process_open_fds"));
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("agentgw_draining 0"));
+  lifecycle_.Set(Phase::kDraining);
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("agentgw_draining 1"));
 }
 
 TEST_F(OpsPagesTest, RefusesOtherPathsAndMethods) {
