@@ -13,10 +13,9 @@ AttemptLimits::AttemptLimits(const Timeouts& timeouts, bool stream,
       stream_(stream),
       another_target_left_(another_target_left),
       caller_deadline_(caller_deadline),
-      sent_(now),
-      last_event_(now) {}
-
-void AttemptLimits::OnConnected(absl::Time now) { sent_ = now; }
+      begin_(now),
+      last_event_(now),
+      silent_since_(now) {}
 
 void AttemptLimits::OnHead() {
   if (phase_ == Phase::kHead) phase_ = Phase::kFirstToken;
@@ -28,20 +27,23 @@ void AttemptLimits::OnEvents(absl::Time now, bool token) {
     first_token_ = now;
   }
   last_event_ = now;
+  silent_since_ = now;
 }
 
+void AttemptLimits::OnResumed(absl::Time now) { silent_since_ = now; }
+
 absl::Time AttemptLimits::LimitOfPhase() const {
-  if (!stream_) return sent_ + timeouts_.total;
+  if (!stream_) return begin_ + timeouts_.total;
   const absl::Duration cap = another_target_left_
                                  ? timeouts_.first_token_with_fallback
                                  : absl::InfiniteDuration();
   switch (phase_) {
     case Phase::kHead:
-      return sent_ + std::min(timeouts_.headers, cap);
+      return begin_ + std::min(timeouts_.headers, cap);
     case Phase::kFirstToken:
-      return sent_ + std::min(timeouts_.first_token, cap);
+      return begin_ + std::min(timeouts_.first_token, cap);
     case Phase::kTokens:
-      return last_event_ + timeouts_.silence;
+      return silent_since_ + timeouts_.silence;
   }
   return absl::InfiniteFuture();
 }

@@ -20,18 +20,19 @@ class AttemptLimits {
 
   absl::Duration connect_timeout() const { return timeouts_.connect; }
 
-  // The connection stands, the request goes out: the clock starts anew.
-  void OnConnected(absl::Time now);
   // The answer's head is there.
   void OnHead();
   // Data events have come. `token`: one of them had text, reasoning, a refusal
   // or a tool call. Others before the first token reset nothing.
   void OnEvents(absl::Time now, bool token);
+  // Reading goes on after the caller kept it waiting: that was no silence of
+  // the provider's.
+  void OnResumed(absl::Time now);
 
   // When waiting ends.
   absl::Time deadline() const;
 
-  absl::Time sent_time() const { return sent_; }
+  absl::Time begin_time() const { return begin_; }
   // InfiniteFuture: none has come.
   absl::Time first_token_time() const { return first_token_; }
   absl::Time last_event_time() const { return last_event_; }
@@ -50,9 +51,10 @@ class AttemptLimits {
   const bool another_target_left_;
   const absl::Time caller_deadline_;
   Phase phase_ = Phase::kHead;
-  absl::Time sent_;
+  const absl::Time begin_;
   absl::Time first_token_ = absl::InfiniteFuture();
   absl::Time last_event_;
+  absl::Time silent_since_;
 };
 
 }  // namespace gateway::model_router

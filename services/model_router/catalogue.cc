@@ -234,10 +234,12 @@ class CatalogueReader {
       model->owned_by = row.targets(0).provider();
     }
     ReadTimeouts(key + ".timeouts", row.timeouts(), model->timeouts);
-    model->allow = {.provider_objects = row.allow().provider_objects(),
-                    .stored_data = row.allow().stored_data(),
-                    .server_tools = row.allow().server_tools(),
-                    .service_tiers = row.allow().service_tiers()};
+    model->allow.allow_store = row.allow().stored_data();
+    model->allow.allow_provider_objects = row.allow().provider_objects();
+    model->allow.allow_server_tools = row.allow().server_tools();
+    if (row.allow().service_tiers()) {
+      model->allow.service_tiers = {"flex", "scale", "priority", "fast"};
+    }
     catalogue_->models_.push_back(std::move(model));
   }
 

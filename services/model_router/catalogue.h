@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/dialect/authority.h"
 #include "gateway/config/v1/config.pb.h"
 #include "gateway/model_router/v1/model_router.pb.h"
 #include "services/model_router/pricing.h"
@@ -57,14 +58,6 @@ struct Timeouts {
   absl::Duration total = absl::Seconds(600);
 };
 
-// What a request may ask of the provider beyond an answer.
-struct Authority {
-  bool provider_objects = false;
-  bool stored_data = false;
-  bool server_tools = false;
-  bool service_tiers = false;
-};
-
 struct Model;
 
 // A provider's model. Belongs to one row of the catalogue, whose limits it has.
@@ -95,7 +88,8 @@ struct Model {
   std::string owned_by;
   int64_t created = 0;
   Timeouts timeouts;
-  Authority allow;
+  // What a request may ask of the provider beyond an answer.
+  dialect::AuthorityPolicy allow;
 };
 
 // Immutable.

@@ -91,8 +91,8 @@ TEST(CatalogueTest, ReadsProvidersModelsAndDefaults) {
   EXPECT_EQ(big->owned_by, "up");
   EXPECT_EQ(big->timeouts.connect, absl::Seconds(1));
   EXPECT_EQ(big->timeouts.silence, absl::Seconds(20));
-  EXPECT_TRUE(big->allow.stored_data);
-  EXPECT_FALSE(big->allow.server_tools);
+  EXPECT_TRUE(big->allow.allow_store);
+  EXPECT_FALSE(big->allow.allow_server_tools);
   EXPECT_EQ(big->fallback, nullptr);
   EXPECT_EQ(catalogue->Find("alone")->targets[0].model, "alone");
   EXPECT_EQ(catalogue->Find("none"), nullptr);

@@ -1,0 +1,64 @@
+#include "services/model_router/model_router_service.h"
+
+#include <utility>
+
+#include "common/concurrency/event.h"
+#include "common/status/error.h"
+#include "services/model_router/route_flow.h"
+#include "services/model_router/target_choice.h"
+
+namespace gateway::model_router {
+namespace {
+
+// Counts one while it lives.
+class Counted {
+ public:
+  explicit Counted(std::atomic<int64_t>& counter) : counter_(counter) {
+    counter_.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~Counted() { counter_.fetch_sub(1, std::memory_order_relaxed); }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<int64_t>& counter_;
+};
+
+}  // namespace
+
+ModelRouterService::ModelRouterService(RouterParts parts)
+    : parts_(std::move(parts)) {}
+
+Awaitable<absl::Status> ModelRouterService::Route(
+    rpc::Call& call, const v1::RouteRequest& request,
+    rpc::Sink<v1::RouteEvent>& sink) {
+  if (draining_.load(std::memory_order_relaxed)) co_return Draining();
+  Counted counted(active_);
+  RouteFlow flow(parts_, call, request, sink);
+  co_return co_await flow.Run();
+}
+
+Awaitable<absl::Status> ModelRouterService::WatchCatalogue(
+    rpc::Call& call, const v1::WatchCatalogueRequest& request,
+    rpc::Sink<v1::Catalogue>& sink) {
+  if (draining_.load(std::memory_order_relaxed)) co_return Draining();
+  const absl::Status written =
+      co_await sink.Write(parts_.catalogue->snapshot());
+  if (!written.ok()) co_return written;
+  // The catalogue is that of the process: nothing follows.
+  Event never(co_await boost::asio::this_coro::executor);
+  co_await never.Wait();
+  co_return ClientClosed();
+}
+
+Awaitable<absl::StatusOr<v1::PlanBatchResponse>> ModelRouterService::PlanBatch(
+    rpc::Call& call, const v1::PlanBatchRequest& request) {
+  if (draining_.load(std::memory_order_relaxed)) co_return Draining();
+  const Model* model = parts_.catalogue->Find(request.model());
+  if (model == nullptr) co_return ModelNotFound(request.model());
+  v1::PlanBatchResponse response;
+  response.set_planned_target(OrderTargets(*model, {}, parts_.draw())[0]->id);
+  co_return response;
+}
+
+}  // namespace gateway::model_router

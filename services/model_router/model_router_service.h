@@ -1,0 +1,59 @@
+#ifndef GATEWAY_SERVICES_MODEL_ROUTER_MODEL_ROUTER_SERVICE_H_
+#define GATEWAY_SERVICES_MODEL_ROUTER_MODEL_ROUTER_SERVICE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "common/clients/model_router.h"
+#include "common/time/clock.h"
+#include "services/model_router/catalogue.h"
+#include "services/model_router/model_provider.h"
+#include "services/model_router/route_observer.h"
+#include "services/model_router/usage_spool.h"
+
+namespace gateway::model_router {
+
+// What a call needs of the router. All of it outlives the calls.
+struct RouterParts {
+  std::shared_ptr<const Catalogue> catalogue;
+  // By Provider::index.
+  std::vector<ModelProvider*> providers;
+  UsageSpool* spool = nullptr;
+  RouteObserver* observer = nullptr;
+  Clock* clock = nullptr;
+  // 64 random bits at each call; thread-safe.
+  std::function<uint64_t()> draw;
+};
+
+// The router as a service: checks what every way in must check, and runs one
+// RouteFlow a call. Thread-safe.
+class ModelRouterService final : public ModelRouter {
+ public:
+  explicit ModelRouterService(RouterParts parts);
+
+  Awaitable<absl::Status> Route(rpc::Call& call,
+                                const v1::RouteRequest& request,
+                                rpc::Sink<v1::RouteEvent>& sink) override;
+  Awaitable<absl::Status> WatchCatalogue(
+      rpc::Call& call, const v1::WatchCatalogueRequest& request,
+      rpc::Sink<v1::Catalogue>& sink) override;
+  Awaitable<absl::StatusOr<v1::PlanBatchResponse>> PlanBatch(
+      rpc::Call& call, const v1::PlanBatchRequest& request) override;
+
+  // New calls get UNAVAILABLE `draining` from here on.
+  void BeginDrain() { draining_.store(true, std::memory_order_relaxed); }
+  // Calls of Route that run.
+  int64_t active() const { return active_.load(std::memory_order_relaxed); }
+
+ private:
+  const RouterParts parts_;
+  std::atomic<bool> draining_{false};
+  std::atomic<int64_t> active_{0};
+};
+
+}  // namespace gateway::model_router
+
+#endif  // GATEWAY_SERVICES_MODEL_ROUTER_MODEL_ROUTER_SERVICE_H_

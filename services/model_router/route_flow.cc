@@ -1,0 +1,304 @@
+#include "services/model_router/route_flow.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/dialect/authority.h"
+#include "common/dialect/openai_chat/request_codec.h"
+#include "common/status/error.h"
+#include "common/status/macros.h"
+#include "services/model_router/frames.h"
+#include "services/model_router/model_router_service.h"
+#include "services/model_router/pricing.h"
+
+namespace gateway::model_router {
+namespace {
+
+void SetTime(absl::Time time, google::protobuf::Timestamp& timestamp) {
+  const int64_t nanos = absl::ToUnixNanos(time);
+  timestamp.set_seconds(nanos / 1'000'000'000);
+  timestamp.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+}
+
+// The smaller of two bounds of which 0 is none.
+int64_t TighterBound(int64_t a, int64_t b) {
+  if (a == 0 || b == 0) return a + b;
+  return std::min(a, b);
+}
+
+void Add(const chat::v1::Usage& usage, chat::v1::Usage& total) {
+  total.set_uncached_input_tokens(total.uncached_input_tokens() +
+                                  usage.uncached_input_tokens());
+  total.set_cached_input_tokens(total.cached_input_tokens() +
+                                usage.cached_input_tokens());
+  total.set_cache_write_5m_tokens(total.cache_write_5m_tokens() +
+                                  usage.cache_write_5m_tokens());
+  total.set_cache_write_1h_tokens(total.cache_write_1h_tokens() +
+                                  usage.cache_write_1h_tokens());
+  total.set_output_tokens(total.output_tokens() + usage.output_tokens());
+  total.set_reasoning_tokens(total.reasoning_tokens() +
+                             usage.reasoning_tokens());
+  total.set_audio_input_tokens(total.audio_input_tokens() +
+                               usage.audio_input_tokens());
+  total.set_audio_output_tokens(total.audio_output_tokens() +
+                                usage.audio_output_tokens());
+  // The least certain of them.
+  total.set_source(std::max(total.source(), usage.source()));
+}
+
+}  // namespace
+
+RouteFlow::RouteFlow(const RouterParts& parts, rpc::Call& call,
+                     const v1::RouteRequest& request,
+                     rpc::Sink<v1::RouteEvent>& sink)
+    : parts_(parts), call_(call), request_(request), sink_(sink) {
+  total_cost_.set_priced(true);
+}
+
+Awaitable<absl::Status> RouteFlow::Run() {
+  absl::Status error = Check();
+  if (!error.ok()) co_return co_await Fail(error);
+
+  for (size_t at = 0;;) {
+    size_t next = at + 1;
+    error = co_await Attempt(at, next < targets_.size());
+    if (error.ok() || absl::IsCancelled(error)) co_return error;
+    while (next < targets_.size() && !MayHelp(at, next, answer_.other_target)) {
+      ++next;
+    }
+    if (committed_ || next == targets_.size() ||
+        call_.Expired(parts_.clock->Now())) {
+      co_return co_await Fail(error);
+    }
+    parts_.observer->OnFallback(*targets_[at], *targets_[next],
+                                ReasonOf(error));
+    at = next;
+  }
+}
+
+absl::Status RouteFlow::Check() {
+  model_ = parts_.catalogue->Find(request_.model());
+  if (model_ == nullptr) return ModelNotFound(request_.model());
+  switch (request_.form_case()) {
+    case v1::RouteRequest::kEncoded:
+      RETURN_IF_ERROR(CheckEncoded());
+      break;
+    case v1::RouteRequest::kTyped:
+      RETURN_IF_ERROR(CheckTyped());
+      break;
+    case v1::RouteRequest::FORM_NOT_SET:
+      return MissingParameter("form");
+  }
+  RETURN_IF_ERROR(ReadConversation());
+  targets_ = OrderTargets(*model_,
+                          {.planned = request_.planned_target(),
+                           .last = request_.session().last_target()},
+                          parts_.draw());
+  return absl::OkStatus();
+}
+
+absl::Status RouteFlow::CheckEncoded() {
+  const v1::EncodedRequest& encoded = request_.encoded();
+  if (encoded.dialect() != dialect::openai_chat::kDialect) {
+    return MakeError(reason::kUnimplemented, "this dialect is not spoken here")
+        .Param("encoded.dialect");
+  }
+  ASSIGN_OR_RETURN(envelope_,
+                   dialect::openai_chat::ReadEnvelope(encoded.body()));
+  if (envelope_->model != request_.model()) {
+    return InvalidParameter("model", "is not the model of the body");
+  }
+  if (envelope_->stream != encoded.stream()) {
+    return InvalidParameter("stream", "is not as the body says");
+  }
+  stream_ = encoded.stream();
+  asked_output_tokens_ = envelope_->max_output_tokens.value_or(0);
+  prompt_estimate_ = EstimateTokens(encoded.body().size());
+  return dialect::CheckAuthority(envelope_->authority_uses, model_->allow);
+}
+
+absl::Status RouteFlow::CheckTyped() {
+  const chat::v1::ChatRequest& chat = request_.typed().chat();
+  if (chat.messages().empty()) return MissingParameter("messages");
+  stream_ = request_.typed().stream();
+  asked_output_tokens_ = chat.max_output_tokens();
+  prompt_estimate_ = EstimateTokens(chat.ByteSizeLong());
+  return absl::OkStatus();
+}
+
+absl::Status RouteFlow::ReadConversation() {
+  if (!request_.has_session() && !request_.want_turn()) {
+    return absl::OkStatus();
+  }
+  if (envelope_) {
+    ASSIGN_OR_RETURN(decoded_messages_,
+                     dialect::openai_chat::DecodeMessages(
+                         request_.encoded().body(), *envelope_));
+    conversation_.emplace(request_, decoded_messages_);
+  } else {
+    conversation_.emplace(request_, request_.typed().chat().messages());
+  }
+  return absl::OkStatus();
+}
+
+bool RouteFlow::MayHelp(size_t at, size_t next, OtherTarget other) const {
+  if (other != OtherTarget::kLargerContext) return other == OtherTarget::kYes;
+  const int64_t failed = targets_[at]->row->context_tokens;
+  const int64_t offered = targets_[next]->row->context_tokens;
+  return offered == 0 || offered > failed;
+}
+
+Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
+  const Target& target = *targets_[index];
+  ++attempts_;
+  answer_ = Answer();
+  began_ = parts_.clock->Now();
+
+  v1::Started started;
+  started.set_provider(target.provider->name);
+  started.set_provider_model(target.model);
+  started.set_attempt(attempts_);
+  ProviderCall provider_call;
+  if (conversation_) {
+    conversation_->Fit(
+        target.row->context_tokens,
+        TighterBound(asked_output_tokens_, target.row->max_output_tokens));
+    prompt_estimate_ = conversation_->prompt_tokens();
+    provider_call.stored = conversation_->stored();
+    provider_call.system_text = conversation_->system_text();
+    started.set_dropped_turns(conversation_->dropped_turns());
+  }
+  AttemptLimits limits(target.row->timeouts, stream_, another_left, began_,
+                       call_.deadline);
+  provider_call.request = &request_;
+  provider_call.target = &target;
+  provider_call.envelope = envelope_ ? &*envelope_ : nullptr;
+  provider_call.policy = &model_->allow;
+  provider_call.stream = stream_;
+  provider_call.max_output_tokens = request_.grant().max_output_tokens();
+  provider_call.want_turn = request_.want_turn();
+  provider_call.limits = &limits;
+  StreamRelay relay(sink_, std::move(started));
+
+  if (!OpenRow(target, began_)) {
+    co_return MakeError(reason::kUsageSpoolFull,
+                        "usage records cannot be stored at the moment");
+  }
+  parts_.observer->OnAttemptBegun(target);
+  absl::Status status = co_await parts_.providers[target.provider->index]->Call(
+      provider_call, relay, answer_);
+  CloseRow(target, status, limits);
+  committed_ = relay.committed();
+  if (!status.ok()) co_return status;
+  co_return co_await Complete(target, limits, relay);
+}
+
+bool RouteFlow::OpenRow(const Target& target, absl::Time now) {
+  row_.Clear();
+  const common::v1::CallContext& context = request_.context();
+  row_.set_request_id(context.request_id());
+  row_.set_attempt(attempts_);
+  *row_.mutable_account() = context.account();
+  row_.set_priority(context.priority());
+  row_.set_model(model_->name);
+  row_.set_provider(target.provider->name);
+  row_.set_provider_model(target.model);
+  SetTime(now, *row_.mutable_start_time());
+  // What it is booked with if nobody sees it end.
+  row_.mutable_usage()->set_uncached_input_tokens(prompt_estimate_);
+  row_.mutable_usage()->set_source(chat::v1::USAGE_SOURCE_ESTIMATED);
+  *row_.mutable_cost() = CostOf(row_.usage(), target.price);
+  auto ticket = parts_.spool->Begin(row_);
+  if (!ticket.ok()) return false;
+  ticket_ = *ticket;
+  return true;
+}
+
+void RouteFlow::CloseRow(const Target& target, const absl::Status& status,
+                         const AttemptLimits& limits) {
+  const absl::Time now = parts_.clock->Now();
+  SetTime(now, *row_.mutable_end_time());
+  chat::v1::Usage& usage = *row_.mutable_usage();
+  if (answer_.has_usage) {
+    usage = answer_.usage;
+    usage.set_source(chat::v1::USAGE_SOURCE_PROVIDER);
+  } else if (answer_.billable) {
+    usage.set_output_tokens(answer_.output_estimate);
+  } else {
+    usage.set_uncached_input_tokens(0);
+  }
+  *row_.mutable_cost() = CostOf(usage, target.price);
+  std::string reason;
+  if (status.ok()) {
+    row_.set_outcome(metrics_collector::v1::OUTCOME_COMPLETED);
+  } else {
+    row_.set_outcome(absl::IsCancelled(status)
+                         ? metrics_collector::v1::OUTCOME_CANCELLED
+                         : metrics_collector::v1::OUTCOME_FAILED);
+    reason = ReasonOf(status);
+    row_.set_reason(reason);
+  }
+  parts_.spool->End(ticket_, row_);
+
+  Add(usage, total_usage_);
+  total_cost_.set_pico_usd(total_cost_.pico_usd() + row_.cost().pico_usd());
+  total_cost_.set_priced(total_cost_.priced() && row_.cost().priced());
+  v1::Receipt::Step& step = *receipt_.add_steps();
+  step.set_target(target.id);
+  step.set_outcome(status.ok() ? "answered" : reason);
+  step.set_elapsed_ms(absl::ToInt64Milliseconds(now - began_));
+
+  AttemptReport report{.target = target,
+                       .status = status,
+                       .usage = usage,
+                       .cost = row_.cost(),
+                       .elapsed = now - began_,
+                       .first_token = std::nullopt,
+                       .skipped_events = answer_.skipped_events};
+  if (limits.first_token_time() != absl::InfiniteFuture()) {
+    report.first_token = limits.first_token_time() - began_;
+    report.streamed = limits.last_event_time() - limits.first_token_time();
+  }
+  parts_.observer->OnAttemptEnded(report);
+}
+
+Awaitable<absl::Status> RouteFlow::Complete(const Target& target,
+                                            const AttemptLimits& limits,
+                                            StreamRelay& relay) {
+  v1::RouteEvent event = std::move(answer_.last_run);
+  v1::Completed& completed = *event.mutable_completed();
+  if (!answer_.last_frames.ends().empty()) {
+    *completed.mutable_last_frames() = std::move(answer_.last_frames);
+  }
+  if (conversation_ && request_.want_turn()) {
+    *completed.mutable_turn() = conversation_->MakeTurn(
+        answer_.message, row_.usage().output_tokens(), answer_.id, target.id);
+  }
+  *completed.mutable_usage() = row_.usage();
+  *completed.mutable_cost() = row_.cost();
+  *completed.mutable_receipt() = std::move(receipt_);
+  completed.set_finish_reason(answer_.finish_reason);
+  completed.set_answer_id(std::move(answer_.id));
+  completed.set_answer_model(std::move(answer_.model));
+  if (limits.first_token_time() != absl::InfiniteFuture()) {
+    completed.set_time_to_first_token_us(absl::ToInt64Microseconds(
+        limits.first_token_time() - limits.begin_time()));
+  }
+  return relay.WriteLast(std::move(event));
+}
+
+Awaitable<absl::Status> RouteFlow::Fail(const absl::Status& error) {
+  v1::RouteEvent event;
+  v1::Failed& failed = *event.mutable_failed();
+  failed.set_code(static_cast<int32_t>(error.code()));
+  failed.set_message(std::string(error.message()));
+  *failed.mutable_detail() = DetailOrDefault(error);
+  if (attempts_ > 0) {
+    *failed.mutable_usage() = total_usage_;
+    *failed.mutable_cost() = total_cost_;
+    *failed.mutable_receipt() = std::move(receipt_);
+  }
+  return sink_.Write(std::move(event));
+}
+
+}  // namespace gateway::model_router

@@ -1,0 +1,264 @@
+#include "services/model_router/server.h"
+
+#include <atomic>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/clients/checked_model_router.h"
+#include "common/clients/grpc_metrics_collector.h"
+#include "common/clients/grpc_model_router_server.h"
+#include "common/concurrency/spawn.h"
+#include "common/log/log.h"
+#include "common/process/grpc_front.h"
+#include "common/rpc/channel.h"
+#include "common/status/macros.h"
+#include "services/model_router/metrics.h"
+#include "services/model_router/mock_provider.h"
+#include "services/model_router/model_router_service.h"
+#include "services/model_router/openai_provider.h"
+#include "services/model_router/usage_delivery.h"
+
+namespace gateway::model_router {
+namespace {
+
+// What a drain leaves for the last usage rows: 10 s of the grace, less 5.
+constexpr absl::Duration kFlushTime = absl::Seconds(5);
+constexpr absl::Duration kHealthInterval = absl::Milliseconds(500);
+
+uint64_t Draw() {
+  thread_local std::mt19937_64 generator{std::random_device()()};
+  return generator();
+}
+
+// A flow that runs until it is stopped, or ends by itself.
+class BackgroundFlow {
+ public:
+  explicit BackgroundFlow(boost::asio::io_context& io) : io_(io) {}
+  ~BackgroundFlow() { Stop(); }
+
+  void Start(Awaitable<void> flow) {
+    ended_ = {};
+    started_ = true;
+    Spawn(io_.get_executor(), std::move(flow), cancel_.slot(),
+          [this] { ended_.set_value(); });
+  }
+
+  // Both block. Not on an io thread.
+  void Await() {
+    if (std::exchange(started_, false)) ended_.get_future().wait();
+  }
+  void Stop() {
+    if (!started_) return;
+    boost::asio::post(io_, [this] {
+      cancel_.emit(boost::asio::cancellation_type::terminal);
+    });
+    Await();
+  }
+
+ private:
+  boost::asio::io_context& io_;
+  boost::asio::cancellation_signal cancel_;  // of the io thread
+  std::promise<void> ended_;
+  bool started_ = false;
+};
+
+// What lives from Start to Stop.
+struct Running {
+  Running(const Server::Dependencies& dependencies,
+          std::unique_ptr<UsageSpool> opened)
+      : spool(std::move(opened)),
+        delivering(dependencies.io->Next()),
+        health(dependencies.io->Next()) {}
+
+  const std::unique_ptr<UsageSpool> spool;
+  std::unique_ptr<UsageRecorder> grpc_recorder;
+  std::unique_ptr<UsageDelivery> delivery;
+  std::vector<std::unique_ptr<ModelProvider>> providers;
+  std::unique_ptr<ModelRouterService> service;
+  // The service keeps the caller's deadline by itself, in both ways in.
+  std::unique_ptr<CheckedModelRouter> checked;
+  BackgroundFlow delivering;
+  BackgroundFlow health;
+};
+
+class ModelRouterServer final : public Server {
+ public:
+  ModelRouterServer(Options options, Dependencies dependencies)
+      : options_(std::move(options)),
+        dependencies_(dependencies),
+        metrics_(*options_.catalogue),
+        front_(dependencies.io) {}
+
+  ~ModelRouterServer() override { Stop(); }
+
+  std::string Name() const override { return "model-router"; }
+
+  absl::Status Start() override {
+    ASSIGN_OR_RETURN(
+        std::unique_ptr<UsageSpool> spool,
+        UsageSpool::Open(options_.spool, dependencies_.clock->Now()));
+    if (spool->waiting_rows() > 0) {
+      LOG_INFO("router", "usage rows of an earlier run are waiting",
+               {{"rows", spool->waiting_rows()}});
+    }
+    running_ = std::make_unique<Running>(dependencies_, std::move(spool));
+    RETURN_IF_ERROR(BuildService());
+    if (serve_grpc_) {
+      RETURN_IF_ERROR(front_.Start(
+          options_.service,
+          {MakeModelRouterService(front_.bridge(), running_->checked.get())}));
+    }
+    running_->delivering.Start(running_->delivery->Run());
+    running_->health.Start(FollowHealth());
+    started_.store(running_.get());
+    return absl::OkStatus();
+  }
+
+  std::vector<process::Check> Checks() const override {
+    const Running* running = started_.load();
+    if (running == nullptr) return {};
+    const absl::Status health = running->spool->Health();
+    if (health.ok()) return {{.name = "usage_spool"}};
+    return {{.name = "usage_spool",
+             .state = process::Check::State::kFailed,
+             .reason = std::string(health.message())}};
+  }
+
+  std::vector<prometheus::MetricFamily> CollectMetrics() const override {
+    if (const Running* running = started_.load()) {
+      metrics_.SetSpool(running->spool->bytes(),
+                        running->spool->dropped_rows());
+    }
+    return metrics_.Collect();
+  }
+
+  process::ShutdownOptions Shutdown() const override {
+    return options_.service.shutdown;
+  }
+
+  void AnnounceDrain() override {
+    draining_.store(true);
+    front_.AnnounceDrain();
+  }
+
+  void BeginDrain() override {
+    if (running_ != nullptr) running_->service->BeginDrain();
+    front_.BeginDrain();
+  }
+
+  size_t Active() const override {
+    const Running* running = started_.load();
+    const size_t routes = running == nullptr
+                              ? 0
+                              : static_cast<size_t>(running->service->active());
+    return std::max(routes, front_.Active());
+  }
+
+  void CancelRemaining() override { front_.CancelRemaining(); }
+
+  void Stop() override {
+    draining_.store(true);
+    if (running_ != nullptr) running_->health.Stop();
+    front_.Stop();
+    if (running_ == nullptr) return;
+    FlushUsage();
+    started_.store(nullptr);
+    running_.reset();
+  }
+
+  ModelRouter* model_router() override { return running_->checked.get(); }
+  void UseRecorder(UsageRecorder* recorder) override { recorder_ = recorder; }
+  void ServeGrpc(bool serve) override { serve_grpc_ = serve; }
+  int grpc_port() const override { return front_.port(); }
+
+ private:
+  absl::Status BuildService() {
+    Running& running = *running_;
+    UsageRecorder* recorder = recorder_;
+    if (recorder == nullptr) {
+      running.grpc_recorder = MakeGrpcUsageRecorder(rpc::MakeChannel(
+          {.target = options_.collector_target,
+           .max_message_bytes = options_.service.max_message_bytes}));
+      recorder = running.grpc_recorder.get();
+    }
+    running.delivery = std::make_unique<UsageDelivery>(
+        running.spool.get(), recorder, dependencies_.clock, options_.delivery);
+    RouterParts parts;
+    for (const auto& provider : options_.catalogue->providers()) {
+      ASSIGN_OR_RETURN(std::unique_ptr<ModelProvider> made,
+                       MakeProvider(*provider));
+      parts.providers.push_back(made.get());
+      running.providers.push_back(std::move(made));
+    }
+    parts.catalogue = options_.catalogue;
+    parts.spool = running.spool.get();
+    parts.observer = &metrics_;
+    parts.clock = dependencies_.clock;
+    parts.draw = Draw;
+    running.service = std::make_unique<ModelRouterService>(std::move(parts));
+    running.checked = std::make_unique<CheckedModelRouter>(
+        running.service.get(), Entry::kGrpc);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<ModelProvider>> MakeProvider(
+      const Provider& provider) {
+    if (provider.dialect == Dialect::kMock) {
+      return std::make_unique<MockProvider>(&provider, dependencies_.clock);
+    }
+    return OpenAiProvider::Create(provider, options_.keys[provider.index],
+                                  *dependencies_.io, dependencies_.clock);
+  }
+
+  void FlushUsage() {
+    Running& running = *running_;
+    running.delivering.Stop();
+    running.delivering.Start(
+        running.delivery->Flush(dependencies_.clock->Now() + kFlushTime));
+    running.delivering.Await();
+    if (running.spool->waiting_rows() > 0) {
+      LOG_WARNING("router", "usage rows were not delivered",
+                  {{"rows", running.spool->waiting_rows()},
+                   {"directory", options_.spool.directory}});
+    }
+  }
+
+  // gRPC's health goes with the spool's until the drain ends it for good.
+  Awaitable<void> FollowHealth() {
+    bool healthy = true;
+    while (co_await dependencies_.clock->SleepFor(kHealthInterval)) {
+      if (draining_.load()) co_return;
+      const bool now = running_->spool->Health().ok();
+      if (now == healthy) continue;
+      healthy = now;
+      front_.SetReady(healthy && !draining_.load());
+      LOG_WARNING("router", healthy ? "the usage spool can be written again"
+                                    : "the usage spool cannot be written");
+    }
+  }
+
+  const Options options_;
+  const Dependencies dependencies_;
+  UsageRecorder* recorder_ = nullptr;
+  bool serve_grpc_ = true;
+  std::atomic<bool> draining_{false};
+  mutable Metrics metrics_;
+  process::GrpcFront front_;
+  std::unique_ptr<Running> running_;
+  // What the ops thread may look at.
+  std::atomic<Running*> started_{nullptr};
+};
+
+}  // namespace
+
+std::unique_ptr<Server> Server::Create(Options options,
+                                       Dependencies dependencies) {
+  return std::make_unique<ModelRouterServer>(std::move(options), dependencies);
+}
+
+}  // namespace gateway::model_router
