@@ -143,10 +143,12 @@ TEST(SseReaderTest, GivesAnEventOutWithItsLastByte) {
 TEST(SseReaderTest, BoundsAnEvent) {
   SseReader reader(100);
   SseEvent event;
-  reader.Feed(absl::StrCat("data: ", std::string(60, 'a')));
+  const std::string begin = absl::StrCat("data: ", std::string(60, 'a'));
+  reader.Feed(begin);
   EXPECT_FALSE(reader.Next(event));
   EXPECT_FALSE(reader.too_large());
-  reader.Feed(std::string(60, 'a'));
+  const std::string more(60, 'a');
+  reader.Feed(more);
   EXPECT_FALSE(reader.Next(event));
   EXPECT_TRUE(reader.too_large());
   reader.Feed("\n\ndata: b\n\n");
