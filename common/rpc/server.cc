@@ -27,15 +27,25 @@ struct BuilderArguments {
   }
 };
 
-// Reflection of one server; gRPC's own way is for all of a process.
+// The reflection library puts itself into every server of a process that links
+// it; this leaves it in those that ask for it.
 class ReflectionOption final : public grpc::ServerBuilderOption {
  public:
+  explicit ReflectionOption(bool wanted) : wanted_(wanted) {}
+
   void UpdateArguments(grpc::ChannelArguments*) override {}
   void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
                          plugins) override {
-    plugins->push_back(
-        std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+    auto reflection =
+        std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>();
+    std::erase_if(*plugins, [&](const auto& plugin) {
+      return plugin->name() == reflection->name();
+    });
+    if (wanted_) plugins->push_back(std::move(reflection));
   }
+
+ private:
+  const bool wanted_;
 };
 
 int Milliseconds(absl::Duration duration) {
@@ -62,9 +72,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                    30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
-  if (options.reflection) {
-    builder.SetOption(std::make_unique<ReflectionOption>());
-  }
+  builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
 
   int port = 0;
   if (!options.address.empty()) {
