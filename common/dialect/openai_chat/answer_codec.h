@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "common/dialect/openai_chat/message_codec.h"
 #include "common/dialect/provider_error.h"
 #include "gateway/chat/v1/chat.pb.h"

@@ -3,6 +3,9 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "absl/strings/str_cat.h"
 #include "tests/unit/common/dialect/chat_generator.h"
 
 namespace gateway::dialect {

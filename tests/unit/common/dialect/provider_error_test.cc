@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "absl/time/time.h"
 #include "common/status/error.h"
 
 namespace gateway::dialect {
@@ -46,11 +49,12 @@ TEST(ProviderErrorTest, CutsTheDelayForTheCallerOnly) {
 }
 
 TEST(ProviderErrorTest, CutsWordsBetweenCharacters) {
-  std::string message;
+  // An odd start, so that a cut by bytes would halve a character.
+  std::string message = "x";
   for (int i = 0; i < 2000; ++i) message.append("\xC3\xA9");
   ProviderErrorFacts facts;
   facts.http_status = 400;
-  facts.message = absl::StrCat("x", message);
+  facts.message = message;
   const std::string shown(ClassifyProviderError(facts).status.message());
   EXPECT_EQ(shown.substr(shown.size() - 5), "\xC3\xA9\xE2\x80\xA6");
 }
