@@ -46,7 +46,11 @@ absl::Status ClientCall::result() const {
   if (DetailOf(status)) return status;
   // gRPC's own words for what has a reason of ours.
   if (absl::IsDeadlineExceeded(status)) return DeadlineExceeded();
-  if (absl::IsCancelled(status)) return ClientClosed();
+  // A flow that was cancelled itself never gets here: it was the peer, which
+  // stopped as the call arrived.
+  if (absl::IsCancelled(status)) {
+    return MakeError(reason::kUnavailable, "The peer is shutting down.");
+  }
   return status;
 }
 
