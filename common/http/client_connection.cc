@@ -159,7 +159,7 @@ Awaitable<absl::Status> ClientConnection::ConnectTo(
       co_return FailWait(wake, TransportError::kTimeoutConnect, "");
     }
     if (wake == Wake::kReady && !connect_error_) {
-      fd_ = socket_.native_handle();
+      ForgetWriteInterest(endpoints[i].protocol());
       open_ = true;
       co_return absl::OkStatus();
     }
@@ -171,6 +171,14 @@ Awaitable<absl::Status> ClientConnection::ConnectTo(
                    "the connection was not accepted in time");
   }
   co_return Fail(TransportError::kConnect, connect_error_.message());
+}
+
+void ClientConnection::ForgetWriteInterest(const tcp& protocol) {
+  // A connect leaves the descriptor registered for writability, and every later
+  // wait would first be woken by that. Registering anew is cheaper.
+  fd_ = socket_.release();
+  boost::system::error_code ignored;
+  socket_.assign(protocol, fd_, ignored);
 }
 
 Awaitable<absl::Status> ClientConnection::Handshake(const Origin& origin,

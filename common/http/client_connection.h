@@ -60,6 +60,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   Awaitable<absl::Status> ConnectTo(
       const std::vector<boost::asio::ip::tcp::endpoint>& endpoints,
       SteadyTime deadline);
+  void ForgetWriteInterest(const boost::asio::ip::tcp& protocol);
   Awaitable<absl::Status> Handshake(const Origin& origin,
                                     const TlsContext& tls);
   absl::Status WriteHead(const ClientRequest& request, absl::string_view host);
