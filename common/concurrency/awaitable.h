@@ -15,7 +15,7 @@ namespace gateway {
 //   layout is wrong, and it crashes, unless the body has a local variable at
 //   its outermost level. Await into a variable first.
 // - a lambda that captures by copy, written within the co_await expression:
-//   destroyed twice. Name it first; tests/checks/coroutines.py looks for it.
+//   destroyed twice. Name it first.
 // - an aggregate made from an awaited value, as in `Pair{co_await F()}`:
 //   destroyed twice. Await into a variable first.
 template <class T>

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""What GCC 12.2 compiles wrongly inside a co_await expression.
+"""What GCC 12.2 compiles wrongly around co_await; see awaitable.h.
 
 A lambda that captures by copy, written within the expression, is destroyed
 twice. Name it first: `auto work = [x] {...}; co_await Run(std::move(work));`.
-Captures by reference and of `this` are harmless.
+Captures by reference and of `this` are harmless. Awaiting in the condition of
+an if, while, for or switch, or in a braced initializer, is as bad: await into a
+variable first.
 
 Usage: coroutines.py ROOT      exit 1 and a line for each place
        coroutines.py --self-test
@@ -45,7 +47,21 @@ def copies(captures):
 
 
 def faults(text):
+    """Lines of lambdas that capture by copy, and of misplaced awaits."""
     text = blank(text)
+    yield from lambdas(text)
+    for match in re.finditer(r"\b(?:if|while|for|switch)\s*(\()", text):
+        condition = text[match.start(1):closing(text, match.start(1))]
+        if re.search(r"\bco_await\b", condition):
+            yield text.count("\n", 0, match.start()) + 1
+    for match in re.finditer(r"[\w>]\s*\{\s*co_await\b", text):
+        # The block of a statement or a function begins with a keyword or `)`.
+        if not re.search(r"\b(?:do|else|try|const|override|mutable)\s*\{",
+                         text[max(0, match.start() - 9):match.end()]):
+            yield text.count("\n", 0, match.start()) + 1
+
+
+def lambdas(text):
     for match in re.finditer(r"\bco_await\b", text):
         i, depth = match.end(), 0
         while i < len(text):
@@ -72,12 +88,16 @@ def self_test():
     bad = ["co_await Run([x] { return 1; });",
            "auto y = co_await e.Run([p = std::move(p)]() mutable { f(); });",
            "co_await Run([=] {});", "co_await Run(a[1], [&a, b] {});",
-           "co_await F(G([this, x] {}));"]
+           "co_await F(G([this, x] {}));",
+           "if (co_await F()) { int x; }", "while (!co_await F()) {}",
+           "if (a &&\n !co_await F(x)) return;", "g(Pair{co_await F()});"]
     good = ["co_await Run([&] { return 1; });", "co_await Run(a[x], b[y]);",
             "co_await Run([this, &x] { g([x] {}); });",
             "auto w = [x] {}; co_await Run(std::move(w));",
             "const auto [error] = co_await t.async_wait(kAwait); f([x] {});",
-            "// co_await Run([x] {});"]
+            "// co_await Run([x] {});", "if (idle) co_await F();",
+            "if (a) {\n co_await F();\n}", "else { co_await F(); }",
+            "Awaitable<void> G() override { co_await F(); }"]
     for text in bad:
         assert len(list(faults(text))) == 1, text
     for text in good:
@@ -95,8 +115,8 @@ def main():
             if path.suffix not in (".h", ".cc"):
                 continue
             for line in faults(path.read_text()):
-                print(f"{path.relative_to(root)}:{line}: a lambda in a "
-                      "co_await expression captures by copy: name it first")
+                print(f"{path.relative_to(root)}:{line}: GCC 12.2 compiles "
+                      "this co_await wrongly: see awaitable.h")
                 found += 1
     return 1 if found else 0
 
