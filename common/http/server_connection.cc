@@ -83,8 +83,8 @@ void ServerConnection::Abort() {
 Awaitable<void> ServerConnection::Serve() {
   co_await asio::this_coro::throw_if_cancelled(false);
   deadline_.Set(After(shard_.options.header_timeout));
-  while (co_await ServeOne()) {
-  }
+  bool open = true;
+  while (open) open = co_await ServeOne();
   deadline_.Clear();
   boost::system::error_code ignored;
   socket_.close(ignored);
@@ -99,7 +99,8 @@ Awaitable<void> ServerConnection::Refuse() {
 
 Awaitable<bool> ServerConnection::ServeOne() {
   streaming_ = head_sent_ = finished_ = false;
-  if (!co_await ReadHead()) co_return false;
+  const bool has_head = co_await ReadHead();
+  if (!has_head) co_return false;
 
   Framing framing;
   const size_t head_size = parser_.head_size();
@@ -119,8 +120,9 @@ Awaitable<bool> ServerConnection::ServeOne() {
   if (auto refusal = shard_.handler->OnHead(request_)) {
     co_return co_await AnswerRefusal(*refusal, framing);
   }
-  if (framing.kind != Framing::Kind::kNone && !co_await ReadBody(framing)) {
-    co_return false;
+  if (framing.kind != Framing::Kind::kNone) {
+    const bool has_body = co_await ReadBody(framing);
+    if (!has_body) co_return false;
   }
 
   deadline_.Clear();
@@ -209,7 +211,8 @@ Awaitable<bool> ServerConnection::AnswerRefusal(const Response& response,
   while (left > 0) {
     if (in_begin_ == in_end_) {
       deadline_.Set(After(shard_.options.body_timeout));
-      if (co_await FillInput() != Input::kReady) co_return false;
+      const Input filled = co_await FillInput();
+      if (filled != Input::kReady) co_return false;
     }
     const size_t n = std::min<uint64_t>(left, input().size());
     ConsumeInput(n);
@@ -237,7 +240,8 @@ Awaitable<bool> ServerConnection::ReadBody(const Framing& framing) {
     if (expect && absl::EqualsIgnoreCase(*expect, "100-continue")) {
       GatherList list;
       list.Add("HTTP/1.1 100 Continue\r\n\r\n");
-      if (!(co_await Send(list)).ok()) co_return false;
+      const absl::Status sent = co_await Send(list);
+      if (!sent.ok()) co_return false;
     }
   }
   if (framing.kind == Framing::Kind::kLength) {
@@ -353,7 +357,8 @@ Awaitable<void> ServerConnection::Linger() {
       continue;
     }
     if (result.kind != IoResult::Kind::kWouldBlock) co_return;
-    if (co_await WaitForInput() != Input::kReady) co_return;
+    const Input waited = co_await WaitForInput();
+    if (waited != Input::kReady) co_return;
   }
 }
 

@@ -62,7 +62,8 @@ Awaitable<absl::Status> MockProvider::Call(const ProviderCall& call,
       }
       const absl::Time deadline = call.limits->deadline();
       co_await clock_.SleepUntil(std::min(next, deadline));
-      if (co_await IsCancelled()) co_return ClientClosed();
+      const bool cancelled = co_await IsCancelled();
+      if (cancelled) co_return ClientClosed();
       if (next > deadline) {
         answer.other_target = OtherTarget::kYes;
         co_return call.limits->TimeoutError();

@@ -231,8 +231,10 @@ class ModelRouterServer final : public Server {
   // gRPC's health goes with the spool's until the drain ends it for good.
   Awaitable<void> FollowHealth() {
     bool healthy = true;
-    while (co_await dependencies_.clock->SleepFor(kHealthInterval)) {
-      if (draining_.load()) co_return;
+    while (true) {
+      const bool slept =
+          co_await dependencies_.clock->SleepFor(kHealthInterval);
+      if (!slept || draining_.load()) co_return;
       const bool now = running_->spool->Health().ok();
       if (now == healthy) continue;
       healthy = now;

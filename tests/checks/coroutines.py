@@ -55,9 +55,10 @@ def faults(text):
         if re.search(r"\bco_await\b", condition):
             yield text.count("\n", 0, match.start()) + 1
     for match in re.finditer(r"[\w>]\s*\{\s*co_await\b", text):
-        # The block of a statement or a function begins with a keyword or `)`.
-        if not re.search(r"\b(?:do|else|try|const|override|mutable)\s*\{",
-                         text[max(0, match.start() - 9):match.end()]):
+        # A block begins with a keyword, `)` or a return type.
+        before = text[max(0, match.start() - 60):match.start() + 1]
+        if not re.search(r"\b(do|else|try|const|override|mutable)$"
+                         r"|->\s*[\w:<> ]+$", before):
             yield text.count("\n", 0, match.start()) + 1
 
 
@@ -97,7 +98,8 @@ def self_test():
             "const auto [error] = co_await t.async_wait(kAwait); f([x] {});",
             "// co_await Run([x] {});", "if (idle) co_await F();",
             "if (a) {\n co_await F();\n}", "else { co_await F(); }",
-            "Awaitable<void> G() override { co_await F(); }"]
+            "Awaitable<void> G() override { co_await F(); }",
+            "auto f = []() -> Awaitable<void> { co_await F(); };"]
     for text in bad:
         assert len(list(faults(text))) == 1, text
     for text in good:

@@ -55,7 +55,11 @@ class TestHandler : public Handler {
     } else if (path == "/flood") {
       writer.StartStream(200, Headers());
       const std::string run(64 * 1024, 'x');
-      while ((co_await writer.Write(run)).ok()) written += run.size();
+      absl::Status status = co_await writer.Write(run);
+      while (status.ok()) {
+        written += run.size();
+        status = co_await writer.Write(run);
+      }
       ++flood_ended;
     } else if (path == "/wait") {
       ++waiting;
