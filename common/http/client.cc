@@ -280,6 +280,10 @@ Awaitable<absl::StatusOr<ResponseStream>> Client::Send(
     const bool died = TransportErrorOf(status) == TransportError::kReset &&
                       connection->untouched();
     if (connection->fresh || !died) co_return status;
+    if (request.before_resend != nullptr) {
+      status = (*request.before_resend)();
+      if (!status.ok()) co_return status;
+    }
     again = true;
     pool_->stats.silent_retries.fetch_add(1, std::memory_order_relaxed);
   }

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -64,6 +65,9 @@ struct ClientRequest {
   absl::Duration connect_timeout = absl::Seconds(2);
   // From a usable connection to the whole response head.
   absl::Duration header_timeout = absl::Seconds(30);
+  // Asked before the request is sent once more, since the origin may have seen
+  // it already. An error ends the request with it. Null: no objection.
+  const std::function<absl::Status()>* before_resend = nullptr;
 };
 
 // A response whose head has come. Move-only; used on the client's io thread.

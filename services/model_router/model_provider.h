@@ -7,6 +7,7 @@
 #include <absl/types/span.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "common/concurrency/awaitable.h"
@@ -49,6 +50,10 @@ struct ProviderCall {
   // The answer is wanted in typed form too.
   bool want_turn = false;
   AttemptLimits* limits = nullptr;
+  // To be called before the same request is sent once more because a kept
+  // connection died under it: what may have been seen twice is booked twice. An
+  // error ends the attempt.
+  std::function<absl::Status()> before_resend;
 };
 
 // What an attempt came to. Filled as it goes, so that it is right at any end.

@@ -334,6 +334,7 @@ Awaitable<absl::Status> OpenAiProvider::Call(const ProviderCall& call,
   const absl::Duration left = call.limits->deadline() - clock_.Now();
   request.connect_timeout = std::min(call.limits->connect_timeout(), left);
   request.header_timeout = left;
+  request.before_resend = &call.before_resend;
 
   answer.billable = true;
   http::Client& client = *clients_[IoPool::CurrentIndex().value_or(0)];

@@ -180,20 +180,21 @@ Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
   provider_call.limits = &limits;
   StreamRelay relay(sink_, std::move(started));
 
-  if (!OpenRow(target, began_)) {
-    co_return MakeError(reason::kUsageSpoolFull,
-                        "usage records cannot be stored at the moment");
-  }
+  // One reference to capture, so that nothing is allocated.
+  auto resend = [&] { return Resend(target, limits, relay); };
+  provider_call.before_resend = [&resend] { return resend(); };
+
+  CO_RETURN_IF_ERROR(OpenRow(target, began_));
   parts_.observer->OnAttemptBegun(target);
   absl::Status status = co_await parts_.providers[target.provider->index]->Call(
       provider_call, relay, answer_);
-  CloseRow(target, status, limits);
+  if (row_open_) CloseRow(target, status, limits);
   committed_ = relay.committed();
   if (!status.ok()) co_return status;
   co_return co_await Complete(target, limits, relay);
 }
 
-bool RouteFlow::OpenRow(const Target& target, absl::Time now) {
+absl::Status RouteFlow::OpenRow(const Target& target, absl::Time now) {
   row_.Clear();
   const common::v1::CallContext& context = request_.context();
   row_.set_request_id(context.request_id());
@@ -208,10 +209,25 @@ bool RouteFlow::OpenRow(const Target& target, absl::Time now) {
   row_.mutable_usage()->set_uncached_input_tokens(prompt_estimate_);
   row_.mutable_usage()->set_source(chat::v1::USAGE_SOURCE_ESTIMATED);
   *row_.mutable_cost() = CostOf(row_.usage(), target.price);
-  auto ticket = parts_.spool->Begin(row_);
-  if (!ticket.ok()) return false;
-  ticket_ = *ticket;
-  return true;
+  ASSIGN_OR_RETURN(ticket_, parts_.spool->Begin(row_));
+  row_open_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status RouteFlow::Resend(const Target& target,
+                               const AttemptLimits& limits,
+                               StreamRelay& relay) {
+  // It died before a byte of an answer, most likely before the request came.
+  answer_.billable = false;
+  CloseRow(target,
+           MakeError(reason::kUpstreamBadResponse,
+                     "a kept connection was closed under the request"),
+           limits);
+  relay.set_attempt(++attempts_);
+  answer_.billable = true;
+  RETURN_IF_ERROR(OpenRow(target, parts_.clock->Now()));
+  parts_.observer->OnAttemptBegun(target);
+  return absl::OkStatus();
 }
 
 void RouteFlow::CloseRow(const Target& target, const absl::Status& status,
@@ -239,6 +255,7 @@ void RouteFlow::CloseRow(const Target& target, const absl::Status& status,
     row_.set_reason(reason);
   }
   parts_.spool->End(ticket_, row_);
+  row_open_ = false;
 
   Add(usage, total_usage_);
   total_cost_.set_pico_usd(total_cost_.pico_usd() + row_.cost().pico_usd());

@@ -49,7 +49,10 @@ class RouteFlow {
                                    StreamRelay& relay);
   Awaitable<absl::Status> Fail(const absl::Status& error);
 
-  bool OpenRow(const Target& target, absl::Time now);
+  absl::Status OpenRow(const Target& target, absl::Time now);
+  // The same request goes out once more: an attempt of its own.
+  absl::Status Resend(const Target& target, const AttemptLimits& limits,
+                      StreamRelay& relay);
   // Books what the attempt came to.
   void CloseRow(const Target& target, const absl::Status& status,
                 const AttemptLimits& limits);
@@ -74,6 +77,7 @@ class RouteFlow {
   Answer answer_;
   UsageRow row_;
   UsageSpool::Ticket ticket_;
+  bool row_open_ = false;
   absl::Time began_;
   bool committed_ = false;
 

@@ -19,6 +19,9 @@ class StreamRelay final : public AnswerSink {
 
   Awaitable<absl::Status> Write(v1::RouteEvent run, bool token) override;
 
+  // Before anything was handed on.
+  void set_attempt(int32_t attempt) { started_.set_attempt(attempt); }
+
   // The caller has been handed something of this attempt.
   bool committed() const { return committed_; }
 

@@ -35,6 +35,8 @@ struct Attempt {
   OtherTarget other_target = OtherTarget::kNo;
   bool has_usage = true;
   bool billable = true;
+  // A kept connection dies under the request first.
+  bool resends = false;
 };
 
 // Answers attempts from a script and remembers what it was asked.
@@ -54,6 +56,10 @@ class FakeProvider final : public ModelProvider {
     const Attempt attempt = std::move(script.front());
     script.pop_front();
     answer.billable = attempt.billable;
+    if (attempt.resends) {
+      const absl::Status allowed = call.before_resend();
+      if (!allowed.ok()) co_return allowed;
+    }
     for (const Attempt::Step& step : attempt.steps) {
       v1::RouteEvent run;
       if (call.envelope != nullptr) {
@@ -313,6 +319,19 @@ TEST_F(RouteFlowTest, WaitsLessForTheFirstTokenWhileAnotherTargetIsLeft) {
   EXPECT_THAT(provider_.targets, ElementsAre("p/one", "p/two", "p/large"));
   // The last one: its head may take 30 s.
   EXPECT_EQ(provider_.first_deadline, clock_.Now() + absl::Seconds(30));
+}
+
+TEST_F(RouteFlowTest, WhatIsSentTwiceIsBookedTwice) {
+  provider_.script = {{.steps = {{"a"}}, .resends = true}};
+  RunToEnd();
+  EXPECT_EQ(sink_.messages[0].started().attempt(), 2);
+  const auto rows = this->rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].attempt(), 1);
+  EXPECT_EQ(rows[0].outcome(), OUTCOME_FAILED);
+  EXPECT_EQ(rows[0].usage().uncached_input_tokens(), 0);
+  EXPECT_EQ(rows[1].attempt(), 2);
+  EXPECT_EQ(rows[1].outcome(), OUTCOME_COMPLETED);
 }
 
 TEST_F(RouteFlowTest, ABrokenStreamIsNotStartedAnew) {
