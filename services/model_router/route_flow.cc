@@ -20,12 +20,6 @@ void SetTime(absl::Time time, google::protobuf::Timestamp& timestamp) {
   timestamp.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
 }
 
-// The smaller of two bounds of which 0 is none.
-int64_t TighterBound(int64_t a, int64_t b) {
-  if (a == 0 || b == 0) return a + b;
-  return std::min(a, b);
-}
-
 void Add(const chat::v1::Usage& usage, chat::v1::Usage& total) {
   total.set_uncached_input_tokens(total.uncached_input_tokens() +
                                   usage.uncached_input_tokens());
@@ -148,6 +142,11 @@ bool RouteFlow::MayHelp(size_t at, size_t next, OtherTarget other) const {
   return offered == 0 || offered > failed;
 }
 
+int64_t RouteFlow::AnswerReserve(const Model& row) const {
+  if (asked_output_tokens_ > 0) return asked_output_tokens_;
+  return std::min(row.max_output_tokens, row.context_tokens / 4);
+}
+
 Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
   const Target& target = *targets_[index];
   ++attempts_;
@@ -160,9 +159,7 @@ Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
   started.set_attempt(attempts_);
   ProviderCall provider_call;
   if (conversation_) {
-    conversation_->Fit(
-        target.row->context_tokens,
-        TighterBound(asked_output_tokens_, target.row->max_output_tokens));
+    conversation_->Fit(target.row->context_tokens, AnswerReserve(*target.row));
     prompt_estimate_ = conversation_->prompt_tokens();
     provider_call.stored = conversation_->stored();
     provider_call.system_text = conversation_->system_text();

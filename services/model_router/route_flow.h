@@ -38,6 +38,10 @@ class RouteFlow {
   absl::Status CheckTyped();
   absl::Status ReadConversation();
 
+  // How much of a context is kept for the answer: what the request asks for, or
+  // a guess.
+  int64_t AnswerReserve(const Model& row) const;
+
   // Whether the target at `next` may do better than what failed at `at`.
   bool MayHelp(size_t at, size_t next, OtherTarget other) const;
 
