@@ -27,9 +27,6 @@ Buckets Exponential(double first, double factor) {
   return buckets;
 }
 
-const Buckets kFirstTokenBuckets = {.001, .005, .01, .02, .04, .06, .08, .1,
-                                    .25,  .5,   .75, 1,   2.5, 5,   7.5, 10};
-
 }  // namespace
 
 Metrics::Metrics(const Catalogue& catalogue)
@@ -59,14 +56,14 @@ Metrics::Metrics(const Catalogue& catalogue)
   auto& tokens = HistogramFamily(registry_, "gen_ai_client_token_usage",
                                  "Tokens of an attempt, by kind.");
   auto& duration =
-      HistogramFamily(registry_, "gen_ai_server_request_duration_seconds",
+      HistogramFamily(registry_, "gen_ai_client_operation_duration_seconds",
                       "From an attempt's begin to its end.");
-  auto& first_token =
-      HistogramFamily(registry_, "gen_ai_server_time_to_first_token_seconds",
-                      "From an attempt's begin to its first token.");
-  auto& per_token =
-      HistogramFamily(registry_, "gen_ai_server_time_per_output_token_seconds",
-                      "Between the tokens behind the first.");
+  auto& first_token = HistogramFamily(
+      registry_, "gen_ai_client_operation_time_to_first_chunk_seconds",
+      "From an attempt's begin to its first token.");
+  auto& per_token = HistogramFamily(
+      registry_, "gen_ai_client_operation_time_per_output_chunk_seconds",
+      "Between the tokens behind the first one.");
   const Buckets token_buckets = Exponential(1, 4);
   const Buckets second_buckets = Exponential(0.01, 2);
 
@@ -91,8 +88,8 @@ Metrics::Metrics(const Catalogue& catalogue)
           {"gen_ai_request_model", model->name},
           {"gen_ai_response_model", target.model}};
       of.duration = &duration.Add(gen_ai, second_buckets);
-      of.first_token = &first_token.Add(gen_ai, kFirstTokenBuckets);
-      of.per_token = &per_token.Add(gen_ai, kFirstTokenBuckets);
+      of.first_token = &first_token.Add(gen_ai, second_buckets);
+      of.per_token = &per_token.Add(gen_ai, second_buckets);
       gen_ai["gen_ai_token_type"] = "input";
       of.input_tokens = &tokens.Add(gen_ai, token_buckets);
       gen_ai["gen_ai_token_type"] = "output";

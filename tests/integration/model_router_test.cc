@@ -19,6 +19,8 @@
 #include "common/concurrency/io_pool.h"
 #include "common/concurrency/mutex.h"
 #include "common/concurrency/spawn.h"
+#include "common/metrics/export.h"
+#include "common/metrics/lint.h"
 #include "common/rpc/channel.h"
 #include "common/status/error.h"
 #include "services/model_router/config.h"
@@ -692,6 +694,28 @@ TEST_F(ModelRouterTest, WhatOutlastsADrainIsEnded) {
   running.Await();
   EXPECT_TRUE(absl::IsUnavailable(running.status())) << running.status();
   EXPECT_EQ(server_->Active(), 0u);
+}
+
+TEST_F(ModelRouterTest, MetricsKeepTheRulesAndCountWhatHappened) {
+  StartProvider();
+  AddModel("m", {"fake-5x2"});
+  AddModel("broken", {"fault-refuse-500", "fake-3x0"});
+  StartServer();
+  Route(Encoded("m", true));
+  Route(Encoded("broken", false));
+  const metrics::Families families = server_->CollectMetrics();
+  EXPECT_THAT(metrics::Lint(families), ElementsAre());
+  const std::string text = metrics::ToText(families);
+  for (
+      const char* line : {
+          R"(agentgw_upstream_requests_total{class="ok",model="fake-5x2",provider="up"} 1)",
+          R"(agentgw_upstream_requests_total{class="provider",model="fault-refuse-500",provider="up"} 1)",
+          R"(agentgw_fallbacks_total{from_model="broken",reason="upstream_bad_response",to_model="broken"} 1)",
+          R"(agentgw_cost_nanousd_total{model="fake-5x2",provider="up",tier="default"} 0.019)",
+      }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, HasSubstr("gen_ai_client_token_usage_count{"));
 }
 
 TEST_F(ModelRouterTest, BadConfigIsRefusedWithEveryFault) {
