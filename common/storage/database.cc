@@ -159,6 +159,8 @@ absl::Status Database::Reopen() {
 }
 
 bool Database::WriteStopped() const {
+  // While it is opened again, others would have to wait.
+  if (!Health().ok()) return true;
   absl::StatusOr<Handle> handle = Use();
   if (!handle.ok()) return true;
   uint64_t stopped = 0;

@@ -79,7 +79,8 @@ class Database {
   // thread; waits for handles in use.
   absl::Status Reopen();
 
-  // Whether RocksDB holds writes back, waiting for compaction.
+  // Whether RocksDB takes no writes: it waits for compaction, or one has
+  // failed.
   bool WriteStopped() const;
 
  private:

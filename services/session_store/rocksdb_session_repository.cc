@@ -326,15 +326,16 @@ absl::Status RocksDbSessionRepository::CheckFormat() {
 absl::Status RocksDbSessionRepository::LoadCounts() {
   ASSIGN_OR_RETURN(const Database::Handle db, database_->Use());
   counts_.clear();
-  total_ = 0;
+  int64_t total = 0;
   PrefixIterator it(db, kStore, std::string(1, kCountPrefix));
   for (it.SeekToFirst(); it->Valid(); it->Next()) {
     if (it->value().size() != kNumberSize) return Damaged("count");
     const auto count =
         static_cast<int64_t>(ReadBigEndian64(it->value().data()));
     counts_[std::string(it.rest())] = count;
-    total_ += count;
+    total += count;
   }
+  total_.store(total);
   return it.status();
 }
 
@@ -651,8 +652,7 @@ int64_t RocksDbSessionRepository::SessionCount(
 }
 
 int64_t RocksDbSessionRepository::TotalSessionCount() const {
-  MutexLock lock(count_mu_);
-  return total_;
+  return total_.load();
 }
 
 std::vector<std::string> RocksDbSessionRepository::Tenants() const {

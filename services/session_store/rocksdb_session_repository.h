@@ -50,7 +50,8 @@ class RocksDbSessionRepository : public SessionRepository {
 
   // OK if it can be written. Never blocks.
   absl::Status Health() const { return database_->Health(); }
-  // Whether RocksDB holds writes back, waiting for compaction.
+  // Whether RocksDB takes no writes: it waits for compaction, or one has
+  // failed.
   bool WriteStopped() const { return database_->WriteStopped(); }
 
   absl::StatusOr<std::optional<SessionRecord>> FindSession(
@@ -101,7 +102,7 @@ class RocksDbSessionRepository : public SessionRepository {
 
   // Reads and checks what Open and a reopening need.
   absl::Status CheckFormat();
-  absl::Status LoadCounts();
+  absl::Status LoadCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(count_mu_);
   // Writes `batch`, which adds or removes a session of the tenant.
   absl::Status WriteAndCount(rocksdb::WriteBatch& batch,
                              const std::string& tenant, int64_t change);
@@ -133,7 +134,8 @@ class RocksDbSessionRepository : public SessionRepository {
   // unsynced write is short.
   mutable Mutex count_mu_;
   absl::flat_hash_map<std::string, int64_t> counts_ ABSL_GUARDED_BY(count_mu_);
-  int64_t total_ ABSL_GUARDED_BY(count_mu_) = 0;
+  // Changes with them; read without the lock, which a reopening holds for long.
+  std::atomic<int64_t> total_ = 0;
 
   Mutex maintain_mu_;
   CondVar stop_changed_;

@@ -175,8 +175,9 @@ class SessionRepository {
       const std::string& request_id) = 0;
 
   // Sessions that exist, expired ones included until they are removed. Exact,
-  // also after a restart. Never blocks.
+  // also after a restart.
   virtual int64_t SessionCount(const std::string& tenant) const = 0;
+  // Of all tenants. Never blocks.
   virtual int64_t TotalSessionCount() const = 0;
   // Those with a session.
   virtual std::vector<std::string> Tenants() const = 0;

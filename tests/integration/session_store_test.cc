@@ -468,6 +468,7 @@ TEST_F(SessionStoreServerTest, AFullDiskCostsReadinessUntilThereIsRoom) {
   EXPECT_TRUE(DetailOrDefault(failed).has_retry_delay());
   EXPECT_EQ(Database().state, process::Check::State::kFailed);
   EXPECT_NE(Database().reason, "");
+  EXPECT_EQ(Gauge("agentgw_rocksdb_write_stopped"), 1);
 
   disk.SetFull(false);
   ASSERT_TRUE(Eventually(
