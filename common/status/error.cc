@@ -40,7 +40,8 @@ constexpr absl::Duration kNone = absl::ZeroDuration();
 constexpr absl::Duration kSoon = absl::Seconds(1);
 
 // docs/errors.md repeats this table; a test compares the two.
-constexpr ReasonInfo kReasons[] = {
+// Not constexpr: UBSan's checks are no constant expressions to GCC 12.
+const ReasonInfo kReasons[] = {
     {reason::kInvalidRequest, StatusCode::kInvalidArgument, 400, kTypeInvalid,
      kCaller, kChange, kNone},
     {reason::kInvalidJson, StatusCode::kInvalidArgument, 400, kTypeInvalid,
