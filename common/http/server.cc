@@ -77,6 +77,10 @@ class Shard : public ServerShard, public std::enable_shared_from_this<Shard> {
     for (auto& connection : Snapshot()) connection->Drain();
   }
 
+  void CancelHandlers() {
+    for (auto& connection : Snapshot()) connection->CancelHandler();
+  }
+
   void CloseAll() {
     StopAccepting();
     for (auto& connection : Snapshot()) connection->Abort();
@@ -247,6 +251,10 @@ void Server::StopAccepting() {
 
 void Server::BeginDrain() {
   core_->OnEach([](Shard& shard) { shard.Drain(); });
+}
+
+void Server::CancelHandlers() {
+  core_->OnEach([](Shard& shard) { shard.CancelHandlers(); });
 }
 
 void Server::CloseAll() {

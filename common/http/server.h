@@ -151,6 +151,8 @@ class Server {
   void StopAccepting();
   // Idle connections are closed; others close after their next answer.
   void BeginDrain();
+  // Cancels every handler; it may still answer. For a drain that ends.
+  void CancelHandlers();
   // Cancels every handler and closes every connection.
   void CloseAll();
 

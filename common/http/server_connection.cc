@@ -75,6 +75,12 @@ void ServerConnection::Drain() {
   if (phase_ == Phase::kIdle) readable_.Notify(Wake::kReady);
 }
 
+void ServerConnection::CancelHandler() {
+  if (phase_ == Phase::kHandling) {
+    cancel_.emit(asio::cancellation_type::terminal);
+  }
+}
+
 void ServerConnection::Abort() {
   gone_ = true;
   cancel_.emit(asio::cancellation_type::terminal);

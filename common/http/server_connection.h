@@ -59,6 +59,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   void StartRefusing();
   // Closes now if no request has begun.
   void Drain();
+  // Cancels the handler, if it runs.
+  void CancelHandler();
   // Cancels the handler and closes.
   void Abort();
 
