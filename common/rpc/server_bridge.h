@@ -111,7 +111,7 @@ class ServerSink : public Sink<Response> {
         co_return ClientClosed().Build();
       }
       if (!writing_.load(std::memory_order_acquire)) break;
-      co_await self.Wait();
+      co_await self.WriteWakeup().Wait();
     }
     message_ = std::move(message);
     held_ = true;
@@ -122,10 +122,16 @@ class ServerSink : public Sink<Response> {
 
  protected:
   void ReactToWrite(bool ok) {
+    Derived& self = static_cast<Derived&>(*this);
     if (!ok) failed_.store(true);
     writing_.store(false, std::memory_order_release);
-    static_cast<Derived&>(*this).Wake();
+    if (&self.WriteWakeup() != &self) self.WriteWakeup().Wake();
+    self.Wake();
   }
+
+  // Where a writer sleeps. A call that reads and writes at once has two flows,
+  // and hides this.
+  Wakeup& WriteWakeup() { return static_cast<Derived&>(*this); }
 
   bool EndWrites() {
     if (held_ && static_cast<Derived&>(*this).LosesLastMessage()) Flush();
@@ -356,7 +362,18 @@ class BidiServerCall final
     this->SendLast(std::move(status));
   }
 
+  friend class ServerSink<BidiServerCall<Request, Response, Function>,
+                          Response>;
+
+  class WriterWakeup final : public Wakeup {
+   public:
+    using Wakeup::Wakeup;
+  };
+  Wakeup& WriteWakeup() { return *write_wakeup_; }
+
   Function function_;
+  const boost::intrusive_ptr<WriterWakeup> write_wakeup_{
+      new WriterWakeup(executor())};
 };
 
 // `function`: Awaitable<absl::StatusOr<Response>>(Call&). The response of an
