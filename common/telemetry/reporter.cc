@@ -1,0 +1,192 @@
+#include "common/telemetry/reporter.h"
+
+#include <absl/random/random.h>
+#include <absl/strings/str_format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/concurrency/spawn.h"
+
+namespace gateway::telemetry {
+namespace {
+
+using metrics_collector::v1::Beat;
+using metrics_collector::v1::ReportRequest;
+using metrics_collector::v1::ReportResponse;
+
+void SetTimestamp(absl::Time time, google::protobuf::Timestamp& proto) {
+  const int64_t nanos = absl::ToUnixNanos(time);
+  proto.set_seconds(nanos / 1'000'000'000);
+  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+}
+
+std::string NewInstanceId() {
+  absl::BitGen random;
+  return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random),
+                         absl::Uniform<uint64_t>(random));
+}
+
+}  // namespace
+
+// One stream: a beat, then records until the next beat is due. Its end is what
+// makes the collector acknowledge.
+class Reporter::BeatSource final : public rpc::Source<ReportRequest> {
+ public:
+  explicit BeatSource(Reporter& reporter)
+      : reporter_(reporter),
+        end_(reporter.clock_->Now() + reporter.options_.beat_interval) {}
+
+  Awaitable<absl::StatusOr<std::optional<ReportRequest>>> Read() override {
+    ReportRequest request;
+    if (!std::exchange(begun_, true)) {
+      *request.mutable_beat() = reporter_.MakeBeat();
+      co_return std::move(request);
+    }
+    Clock& clock = *reporter_.clock_;
+    while (true) {
+      if (clock.Now() >= end_ || reporter_.WantsAcknowledgement()) {
+        co_return std::nullopt;
+      }
+      for (RequestRecord& record : reporter_.TakeBatch()) {
+        *request.add_records() = std::move(record);
+      }
+      if (request.records_size() > 0) co_return std::move(request);
+      if (reporter_.stopping_.load()) co_return std::nullopt;
+      co_await clock.SleepUntil(
+          std::min(end_, clock.Now() + reporter_.options_.flush_interval));
+      const bool cancelled = co_await IsCancelled();
+      if (cancelled) co_return absl::CancelledError();
+    }
+  }
+
+ private:
+  Reporter& reporter_;
+  const absl::Time end_;
+  bool begun_ = false;
+};
+
+Reporter::Reporter(TelemetryReceiver* receiver, Clock* clock,
+                   ReporterOptions options)
+    : receiver_(receiver),
+      clock_(clock),
+      options_(std::move(options)),
+      instance_id_(NewInstanceId()) {}
+
+Reporter::~Reporter() = default;
+
+void Reporter::Add(RequestRecord record) {
+  MutexLock lock(mu_);
+  if (queue_.size() + sent_.size() >= options_.queue_size) {
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  queue_.push_back(std::move(record));
+}
+
+Reporter::Shard& Reporter::ShardOf(const OpenEntry& entry) {
+  // Objects of this kind are far larger than a cache line apart.
+  return shards_[(reinterpret_cast<uintptr_t>(&entry) >> 8) % kShards];
+}
+
+void Reporter::Open(OpenEntry& entry) {
+  Shard& shard = ShardOf(entry);
+  MutexLock lock(shard.mu);
+  shard.open.push_back(entry);
+}
+
+void Reporter::Close(OpenEntry& entry) {
+  if (!entry.is_linked()) return;
+  Shard& shard = ShardOf(entry);
+  MutexLock lock(shard.mu);
+  shard.open.erase(shard.open.iterator_to(entry));
+}
+
+Beat Reporter::MakeBeat() {
+  Beat beat;
+  beat.set_service(options_.service);
+  beat.set_instance_id(instance_id_);
+  for (Shard& shard : shards_) {
+    MutexLock lock(shard.mu);
+    for (const OpenEntry& entry : shard.open) {
+      auto& open = *beat.add_open_requests();
+      open.set_request_id(*entry.request_id);
+      *open.mutable_account() = *entry.account;
+      open.set_model(*entry.model);
+      SetTimestamp(entry.start_time, *open.mutable_start_time());
+    }
+  }
+  beat.set_dropped_records(dropped());
+  return beat;
+}
+
+std::vector<Reporter::RequestRecord> Reporter::TakeBatch() {
+  std::vector<RequestRecord> batch;
+  MutexLock lock(mu_);
+  while (!queue_.empty() && batch.size() < options_.max_batch) {
+    batch.push_back(queue_.front());
+    sent_.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void Reporter::Acknowledge() {
+  MutexLock lock(mu_);
+  sent_.clear();
+}
+
+void Reporter::PutBack() {
+  MutexLock lock(mu_);
+  queue_.insert(queue_.begin(), std::make_move_iterator(sent_.begin()),
+                std::make_move_iterator(sent_.end()));
+  sent_.clear();
+}
+
+void Reporter::DropAll() {
+  MutexLock lock(mu_);
+  dropped_.fetch_add(queue_.size() + sent_.size(), std::memory_order_relaxed);
+  queue_.clear();
+  sent_.clear();
+}
+
+bool Reporter::Empty() const {
+  MutexLock lock(mu_);
+  return queue_.empty() && sent_.empty();
+}
+
+bool Reporter::WantsAcknowledgement() const {
+  MutexLock lock(mu_);
+  return sent_.size() > options_.queue_size / 2;
+}
+
+Awaitable<void> Reporter::Run() {
+  absl::Duration backoff = options_.min_backoff;
+  while (true) {
+    BeatSource source(*this);
+    rpc::Call call;
+    // Beyond a beat's end: the collector may need a moment to acknowledge.
+    call.deadline = clock_->Now() + 2 * options_.beat_interval;
+    const absl::StatusOr<ReportResponse> reported =
+        co_await receiver_->Report(call, source);
+    if (reported.ok()) {
+      Acknowledge();
+      backoff = options_.min_backoff;
+    } else {
+      // What it had already it will know again by the request ids.
+      PutBack();
+    }
+    bool cancelled = co_await IsCancelled();
+    if (cancelled) break;
+    if (stopping_.load() && (Empty() || !reported.ok())) break;
+    if (reported.ok()) continue;
+    co_await clock_->SleepFor(backoff);
+    cancelled = co_await IsCancelled();
+    if (cancelled) break;
+    backoff = std::min(2 * backoff, options_.max_backoff);
+  }
+  DropAll();
+}
+
+}  // namespace gateway::telemetry
