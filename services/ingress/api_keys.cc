@@ -1,0 +1,106 @@
+#include "services/ingress/api_keys.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "common/status/error.h"
+
+namespace gateway::ingress {
+namespace {
+
+constexpr char kOpenTenant[] = "default";
+
+// Looking an algorithm up costs more than hashing a key with it.
+const EVP_MD* Algorithm() {
+  static const EVP_MD* const algorithm =
+      EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return algorithm;
+}
+
+struct HashContext {
+  HashContext() : context(EVP_MD_CTX_new()) {}
+  ~HashContext() { EVP_MD_CTX_free(context); }
+  EVP_MD_CTX* const context;
+};
+
+std::optional<int> HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Sha256Digest Sha256(absl::string_view text) {
+  thread_local HashContext hash;
+  Sha256Digest digest = {};
+  EVP_DigestInit_ex2(hash.context, Algorithm(), nullptr);
+  EVP_DigestUpdate(hash.context, text.data(), text.size());
+  EVP_DigestFinal_ex(hash.context, digest.data(), nullptr);
+  return digest;
+}
+
+std::optional<Sha256Digest> ParseSha256(absl::string_view hex) {
+  Sha256Digest digest;
+  if (hex.size() != 2 * digest.size()) return std::nullopt;
+  for (size_t i = 0; i < digest.size(); ++i) {
+    const auto high = HexDigit(hex[2 * i]);
+    const auto low = HexDigit(hex[2 * i + 1]);
+    if (!high || !low) return std::nullopt;
+    digest[i] = static_cast<uint8_t>(*high << 4 | *low);
+  }
+  return digest;
+}
+
+ApiKey::ApiKey(ApiKeyOptions options)
+    : options_(std::move(options)),
+      models_(options_.models.begin(), options_.models.end()),
+      limit_(options_.max_concurrency) {}
+
+ApiKeys::ApiKeys(std::vector<ApiKeyOptions> keys) {
+  keys_.reserve(keys.size());
+  for (ApiKeyOptions& key : keys) {
+    keys_.push_back(std::make_unique<ApiKey>(std::move(key)));
+  }
+  if (keys_.empty()) {
+    ApiKeyOptions everybody;
+    everybody.tenant = kOpenTenant;
+    open_ = std::make_unique<ApiKey>(std::move(everybody));
+  }
+}
+
+absl::StatusOr<ApiKey*> ApiKeys::Authenticate(
+    absl::string_view credential) const {
+  if (open()) return open_.get();
+  if (credential.empty()) {
+    return MakeError(reason::kInvalidApiKey,
+                     "No API key was sent. Send it as `Authorization: Bearer "
+                     "KEY`, `x-api-key` or `api-key`.")
+        .Build();
+  }
+  const Sha256Digest digest = Sha256(credential);
+  ApiKey* found = nullptr;
+  // Through all of them, so that the time tells nothing about a near hit.
+  for (const auto& key : keys_) {
+    const Sha256Digest& known = key->options_.sha256;
+    if (CRYPTO_memcmp(known.data(), digest.data(), digest.size()) == 0) {
+      found = key.get();
+    }
+  }
+  if (found == nullptr) {
+    return MakeError(reason::kInvalidApiKey, "The API key is not valid.")
+        .Build();
+  }
+  return found;
+}
+
+absl::string_view BearerToken(absl::string_view authorization) {
+  constexpr absl::string_view kScheme = "bearer ";
+  if (!absl::StartsWithIgnoreCase(authorization, kScheme)) return {};
+  return absl::StripAsciiWhitespace(authorization.substr(kScheme.size()));
+}
+
+}  // namespace gateway::ingress

@@ -1,0 +1,167 @@
+#ifndef GATEWAY_SERVICES_INGRESS_EXCHANGE_H_
+#define GATEWAY_SERVICES_INGRESS_EXCHANGE_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "common/clients/model_router.h"
+#include "common/concurrency/awaitable.h"
+#include "common/rpc/call.h"
+#include "common/telemetry/reporter.h"
+#include "common/time/clock.h"
+#include "gateway/model_router/v1/model_router.pb.h"
+#include "services/ingress/admission.h"
+#include "services/ingress/api_keys.h"
+#include "services/ingress/arrival.h"
+#include "services/ingress/contents.h"
+#include "services/ingress/metrics.h"
+#include "services/ingress/model_catalogue.h"
+#include "services/ingress/session_turn.h"
+#include "services/ingress/session_wish.h"
+
+namespace gateway::ingress {
+
+// A chat as an adapter reads it.
+struct ChatCall {
+  // Model and form. The exchange adds the rest.
+  model_router::v1::RouteRequest route;
+  bool stream = false;
+  // When the client stops waiting.
+  absl::Time deadline = absl::InfiniteFuture();
+  bool assistant_anywhere_but_last = false;
+  std::optional<SessionWish> session;
+  // Overrides the arrival's if set.
+  std::string user;
+};
+
+// Where an adapter keeps a request until it is admitted.
+class ChatReader {
+ public:
+  virtual ~ChatReader() = default;
+  // Called at most once. INVALID_ARGUMENT names what is wrong.
+  virtual absl::Status Read(ChatCall& call) = 0;
+};
+
+// Where an answer goes: one transport's way to its client. Used by one flow.
+// The calls are: StreamOpened if a stream is asked for and admitted;
+// SessionBegun if there is a session; Started, maybe again after
+// a fallback; any number of Run; then Completed or Failed, unless the client
+// has left. What Run and Completed return is CANCELLED if it has.
+class ExchangeSink {
+ public:
+  virtual ~ExchangeSink() = default;
+
+  virtual Awaitable<void> StreamOpened() { co_return; }
+
+  // For the head of the answer; `turn` lives until the end.
+  virtual void SessionBegun(const SessionTurn& turn) {}
+  virtual void Started(const model_router::v1::Started& started) {}
+
+  // A run of a stream: `event` holds frames or deltas. May move from it.
+  virtual Awaitable<absl::Status> Run(model_router::v1::RouteEvent& event) = 0;
+
+  // The end of a good answer. `event` holds `completed`, and with it the whole
+  // answer or, of a stream, maybe a run. May move from it.
+  virtual Awaitable<absl::Status> Completed(
+      model_router::v1::RouteEvent& event) = 0;
+
+  virtual Awaitable<void> Failed(const absl::Status& error) = 0;
+
+  // Something has gone out: a failure is no longer the answer's status.
+  virtual bool begun() const = 0;
+};
+
+struct ExchangeOptions {
+  // false: a stream is held and sent as one run.
+  bool streaming = true;
+  // A held stream is sent nevertheless where it grows beyond this.
+  size_t max_held_bytes = 4 * 1024 * 1024;
+  // No keys, users, sessions or contents in what is reported.
+  bool covert = false;
+  Contents contents = Contents::kOff;
+};
+
+// What all exchanges share. Thread-safe; outlives them.
+struct ExchangeServices {
+  const ApiKeys* keys = nullptr;
+  Admission* admission = nullptr;
+  const ModelCatalogue* catalogue = nullptr;
+  ModelRouter* router = nullptr;
+  SessionAccess* sessions = nullptr;
+  telemetry::Reporter* reporter = nullptr;
+  Metrics* metrics = nullptr;
+  Clock* clock = nullptr;
+  ExchangeOptions options;
+  // Flows that are cancelled from here on were cut by the drain: their clients
+  // are still there.
+  std::atomic<bool> cutting = false;
+};
+
+// One request from admission to settlement: authenticate, admit, read, context,
+// route, deliver, commit, settle, report. Used by one flow.
+class Exchange final : private rpc::Sink<model_router::v1::RouteEvent> {
+ public:
+  // All outlive the exchange.
+  Exchange(ExchangeServices& services, const Arrival& arrival,
+           ExchangeSink& sink);
+  ~Exchange() override;
+
+  // Exactly once. Returns when the sink has the end, or the client is gone.
+  // OK, or what the client was told.
+  Awaitable<absl::Status> Run(ChatReader& reader);
+
+ private:
+  using RouteEvent = model_router::v1::RouteEvent;
+
+  // The steps, in order. An error is the outcome.
+  absl::Status Open(ChatReader& reader);
+  Awaitable<absl::Status> BeginTurn();
+  Awaitable<absl::Status> Route();
+  Awaitable<absl::Status> Finish();
+  void Settle(const absl::Status& outcome);
+
+  absl::Status OutcomeOfRoute(const absl::Status& routed, bool cancelled);
+  // What a flow that was cancelled means.
+  absl::Status Left() const;
+  void Report(const absl::Status& outcome, absl::Time end);
+  void Measure(const absl::Status& outcome, absl::Time end);
+
+  // What model-router gives.
+  Awaitable<absl::Status> Write(RouteEvent event) override;
+  Awaitable<absl::Status> WriteMany(std::span<RouteEvent> events) override;
+  void Take(RouteEvent& event);
+  bool MayDeliver() const;
+  Awaitable<absl::Status> Deliver();
+
+  // Set at construction.
+  ExchangeServices& services_;
+  const Arrival& arrival_;
+  ExchangeSink& sink_;
+
+  // In the order in which they are learnt.
+  ApiKey* caller_ = nullptr;
+  Admission::Permit permit_;
+  ChatCall call_;
+  common::v1::Account reported_account_;
+  telemetry::OpenEntry open_;
+  bool model_known_ = false;
+  std::optional<SessionTurn> turn_;
+  model_router::v1::Started started_;
+  // Holds the run that is to be delivered next, if any.
+  RouteEvent held_;
+  absl::Time first_run_time_ = absl::InfiniteFuture();
+  bool delivery_failed_ = false;
+  // The terminal event, without its run.
+  std::optional<RouteEvent> last_;
+  ContentsKeeper contents_;
+};
+
+}  // namespace gateway::ingress
+
+#endif  // GATEWAY_SERVICES_INGRESS_EXCHANGE_H_

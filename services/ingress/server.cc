@@ -1,0 +1,290 @@
+#include "services/ingress/server.h"
+
+#include <absl/time/clock.h>
+
+#include <atomic>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/clients/grpc_batch_aggregator.h"
+#include "common/clients/grpc_metrics_collector.h"
+#include "common/clients/grpc_model_router.h"
+#include "common/clients/grpc_session_store.h"
+#include "common/http/server.h"
+#include "common/log/log.h"
+#include "common/process/grpc_front.h"
+#include "common/rpc/channel.h"
+#include "common/status/macros.h"
+#include "common/telemetry/reporter.h"
+#include "services/ingress/agent_api.h"
+#include "services/ingress/agent_grpc.h"
+#include "services/ingress/background_flow.h"
+#include "services/ingress/http_api.h"
+#include "services/ingress/http_errors.h"
+#include "services/ingress/metrics.h"
+
+namespace gateway::ingress {
+namespace {
+
+// How long a client that was cut has to take its last event.
+constexpr absl::Duration kCutTimeout = absl::Seconds(1);
+// How long what is left may take to end once its connection is closed: a turn
+// that is being saved goes on for a while.
+constexpr absl::Duration kCloseTimeout = absl::Seconds(10);
+// How long the last request records may take.
+constexpr absl::Duration kFlushTimeout = absl::Seconds(2);
+
+// The clients of the peers that are elsewhere.
+struct RemotePeers {
+  std::unique_ptr<ModelRouter> router;
+  std::unique_ptr<SessionStore> sessions;
+  std::unique_ptr<BatchAggregator> batches;
+  std::unique_ptr<TelemetryReceiver> telemetry;
+};
+
+RemotePeers Connect(const Options& options, Peers& peers) {
+  const auto channel = [&](const std::string& target) {
+    return rpc::MakeChannel(
+        {.target = target,
+         .max_message_bytes = options.service.max_message_bytes});
+  };
+  RemotePeers remote;
+  if (peers.router == nullptr) {
+    remote.router = MakeGrpcModelRouter(channel(options.peers.model_router));
+    peers.router = remote.router.get();
+  }
+  if (peers.sessions == nullptr) {
+    remote.sessions =
+        MakeGrpcSessionStore(channel(options.peers.session_store));
+    peers.sessions = remote.sessions.get();
+  }
+  if (peers.batches == nullptr) {
+    remote.batches =
+        MakeGrpcBatchAggregator(channel(options.peers.batch_aggregator));
+    peers.batches = remote.batches.get();
+  }
+  if (peers.telemetry == nullptr) {
+    remote.telemetry =
+        MakeGrpcTelemetryReceiver(channel(options.peers.metrics_collector));
+    peers.telemetry = remote.telemetry.get();
+  }
+  return remote;
+}
+
+telemetry::ReporterOptions ReporterOptionsOf(const Options& options) {
+  telemetry::ReporterOptions reporter;
+  reporter.service = "ingress";
+  reporter.queue_size = options.telemetry_queue_size;
+  return reporter;
+}
+
+HttpChatOptions HttpChatOptionsOf(const Options& options) {
+  return {.deadline = options.deadline,
+          .heartbeat_interval = options.heartbeat_interval};
+}
+
+AgentApiOptions AgentApiOptionsOf(const Options& options) {
+  AgentApiOptions agent;
+  agent.deadline = options.deadline;
+  agent.converse_idle_timeout = options.converse_idle_timeout;
+  return agent;
+}
+
+http::ServerOptions HttpServerOptionsOf(const Options& options,
+                                        http::ErrorRenderer* renderer) {
+  http::ServerOptions server;
+  server.address = options.service.http.host;
+  server.port = options.service.http.port;
+  server.max_header_bytes = options.http.max_header_bytes;
+  server.max_body_bytes = options.http.max_body_bytes;
+  server.max_body_bytes_in_flight = options.http.max_body_bytes_in_flight;
+  server.max_connections = options.http.max_connections;
+  server.header_timeout = options.http.header_timeout;
+  server.idle_timeout = options.http.idle_timeout;
+  server.error_renderer = renderer;
+  return server;
+}
+
+// What lives from Start to Stop.
+struct Running {
+  Running(const Options& options, const Server::Dependencies& dependencies,
+          Peers given, Metrics* metrics)
+      : peers(given),
+        remote(Connect(options, peers)),
+        keys(options.keys),
+        admission(options.admission),
+        catalogue(peers.router, dependencies.clock),
+        reporter(peers.telemetry, dependencies.clock,
+                 ReporterOptionsOf(options)),
+        http_api(&services, HttpChatOptionsOf(options)),
+        http_errors(metrics),
+        agent_api(&services, peers.batches, AgentApiOptionsOf(options)),
+        following(dependencies.io->Next()),
+        reporting(dependencies.io->Next()) {
+    sessions.store = peers.sessions;
+    sessions.clock = dependencies.clock;
+    services.keys = &keys;
+    services.admission = &admission;
+    services.catalogue = &catalogue;
+    services.router = peers.router;
+    services.sessions = &sessions;
+    services.reporter = &reporter;
+    services.metrics = metrics;
+    services.clock = dependencies.clock;
+    services.options = options.exchange;
+  }
+
+  Peers peers;
+  const RemotePeers remote;
+  ApiKeys keys;
+  Admission admission;
+  ModelCatalogue catalogue;
+  telemetry::Reporter reporter;
+  SessionAccess sessions;
+  ExchangeServices services;
+  HttpApi http_api;
+  HttpErrorRenderer http_errors;
+  AgentApi agent_api;
+  BackgroundFlow following;
+  BackgroundFlow reporting;
+  std::unique_ptr<http::Server> http;
+};
+
+class IngressServer final : public Server {
+ public:
+  IngressServer(Options options, Dependencies dependencies)
+      : options_(std::move(options)),
+        dependencies_(dependencies),
+        front_(dependencies.io, /*expose_metadata=*/true) {}
+
+  ~IngressServer() override { Stop(); }
+
+  std::string Name() const override { return "ingress"; }
+
+  void UsePeers(Peers peers) override { peers_ = peers; }
+
+  absl::Status Start() override {
+    running_ =
+        std::make_unique<Running>(options_, dependencies_, peers_, &metrics_);
+    std::vector<boost::asio::io_context*> ios;
+    for (size_t i = 0; i < dependencies_.io->size(); ++i) {
+      ios.push_back(&dependencies_.io->At(i));
+    }
+    ASSIGN_OR_RETURN(running_->http,
+                     http::Server::Create(
+                         HttpServerOptionsOf(options_, &running_->http_errors),
+                         std::move(ios), &running_->http_api));
+    RETURN_IF_ERROR(
+        front_.Start(options_.service,
+                     {MakeAgentService(front_.bridge(), &running_->agent_api)},
+                     /*reflection=*/true));
+    metrics_.SetTelemetryDropped(
+        [reporter = &running_->reporter] { return reporter->dropped(); });
+    running_->following.Start(running_->catalogue.Run());
+    running_->reporting.Start(running_->reporter.Run());
+    running_->http->Start();
+    started_.store(running_.get());
+    LOG_INFO("ingress", "serving",
+             {{"http_port", http_port()},
+              {"grpc_port", grpc_port()},
+              {"open_mode", running_->keys.open()}});
+    return absl::OkStatus();
+  }
+
+  std::vector<process::Check> Checks() const override {
+    const Running* running = started_.load();
+    if (running == nullptr) return {};
+    using State = process::Check::State;
+    process::Check router{.name = "model-router"};
+    if (!running->catalogue.connected()) {
+      router.state = State::kDegraded;
+      router.reason = "not reached";
+    }
+    process::Check store{.name = "session-store"};
+    if (running->sessions.away.load(std::memory_order_relaxed)) {
+      store.state = State::kDegraded;
+      store.reason = "did not answer";
+    }
+    return {router, store};
+  }
+
+  std::vector<prometheus::MetricFamily> CollectMetrics() const override {
+    return metrics_.Collect();
+  }
+
+  process::ShutdownOptions Shutdown() const override {
+    return options_.service.shutdown;
+  }
+
+  void AnnounceDrain() override { front_.AnnounceDrain(); }
+
+  void BeginDrain() override {
+    if (running_ == nullptr) return;
+    running_->http->StopAccepting();
+    running_->http->BeginDrain();
+    running_->agent_api.BeginDrain();
+    front_.BeginDrain();
+  }
+
+  size_t Active() const override {
+    if (running_ == nullptr) return 0;
+    return static_cast<size_t>(running_->http->active()) + front_.Active();
+  }
+
+  void CancelRemaining() override {
+    if (running_ == nullptr) return;
+    running_->services.cutting.store(true);
+    running_->admission.BeginDrain();
+    running_->http->CancelHandlers();
+    front_.CancelRemaining();
+    running_->http->AwaitIdle(absl::Now() + kCutTimeout);
+  }
+
+  void Stop() override {
+    if (running_ == nullptr) return;
+    // The checks and the metrics look at it no longer.
+    started_.store(nullptr);
+    running_->admission.BeginDrain();
+    if (running_->http != nullptr) {
+      running_->http->CloseAll();
+      if (!running_->http->AwaitClosed(absl::Now() + kCloseTimeout)) {
+        LOG_ERROR("ingress", "connections did not end");
+      }
+    }
+    front_.Stop();
+    running_->reporter.Stop();
+    running_->reporting.Stop(kFlushTimeout);
+    running_->following.Stop(absl::ZeroDuration());
+    metrics_.SetTelemetryDropped(
+        [dropped = running_->reporter.dropped()] { return dropped; });
+    running_->http.reset();
+    running_.reset();
+  }
+
+  int http_port() const override {
+    return running_ == nullptr || running_->http == nullptr
+               ? 0
+               : running_->http->port();
+  }
+  int grpc_port() const override { return front_.port(); }
+
+ private:
+  const Options options_;
+  const Dependencies dependencies_;
+  Peers peers_;
+  mutable Metrics metrics_;
+  process::GrpcFront front_;
+  std::unique_ptr<Running> running_;
+  // What the ops thread may look at.
+  std::atomic<Running*> started_{nullptr};
+};
+
+}  // namespace
+
+std::unique_ptr<Server> Server::Create(Options options,
+                                       Dependencies dependencies) {
+  return std::make_unique<IngressServer>(std::move(options), dependencies);
+}
+
+}  // namespace gateway::ingress
