@@ -35,7 +35,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False positives of GCC 12 inside coroutine frames and the standard library.
   target_compile_options(gateway_options INTERFACE
     -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
-    -Wno-array-bounds -Wno-subobject-linkage)
+    -Wno-array-bounds -Wno-subobject-linkage
+    $<$<CONFIG:RelWithDebInfo>:-Wno-mismatched-new-delete>)
 endif()
 # Debian links a dozen libraries per package: keep those that are used, so that
 # processes start fast and a test that uses no gRPC loads none.
