@@ -188,11 +188,11 @@ absl::Status Exchange::OutcomeOfRoute(const absl::Status& routed,
                                       bool cancelled) {
   // A cancelled answer is no answer, even if it has just come to its end.
   if (cancelled) return Left();
-  if (last_) {
-    return last_->has_failed() ? StatusOf(last_->failed()) : absl::OkStatus();
-  }
-  LOG_WARNING(
-      "exchange", "model-router gave no end",
+  if (last_ && last_->has_failed()) return StatusOf(last_->failed());
+  // A whole answer comes in one piece, and with the end.
+  if (last_ && (call_.stream || held_.has_answer())) return absl::OkStatus();
+  LOG_WARNING_EVERY(
+      absl::Seconds(1), "exchange", "model-router gave no end",
       {{"request_id", arrival_.request_id}, {"error", routed.ToString()}});
   return routed.ok() ? static_cast<absl::Status>(InternalError())
                      : MeshError(routed);

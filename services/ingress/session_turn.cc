@@ -46,9 +46,9 @@ Awaitable<absl::Status> SessionTurn::Begin(
   access_.away.store(away, std::memory_order_relaxed);
   if (!begun.ok()) {
     if (away || !DetailOf(begun.status()).has_value()) {
-      LOG_WARNING("session", "BeginTurn failed",
-                  {{"request_id", context_.request_id()},
-                   {"error", begun.status().ToString()}});
+      LOG_WARNING_EVERY(absl::Seconds(1), "session", "BeginTurn failed",
+                        {{"request_id", context_.request_id()},
+                         {"error", begun.status().ToString()}});
     }
     co_return SessionStoreError(begun.status());
   }

@@ -158,13 +158,12 @@ TEST_F(IngressHttpTest, ASilentStreamIsKeptAliveByComments) {
 TEST_F(IngressHttpTest, TheFirstHeartbeatSendsTheHead) {
   options_.heartbeat_interval = absl::Milliseconds(30);
   Start();
-  router_.OnRoute(
-      [](const auto&, auto& sink) -> Awaitable<absl::Status> {
-        co_await RealClock()->SleepFor(absl::Milliseconds(100));
-        model_router::v1::RouteEvent failed =
-            FailedEvent(MakeError(reason::kUpstreamTimeout, "late"));
-        co_return co_await sink.Write(std::move(failed));
-      });
+  router_.OnRoute([](const auto&, auto& sink) -> Awaitable<absl::Status> {
+    co_await RealClock()->SleepFor(absl::Milliseconds(100));
+    model_router::v1::RouteEvent failed =
+        FailedEvent(MakeError(reason::kUpstreamTimeout, "late"));
+    co_return co_await sink.Write(std::move(failed));
+  });
   const HttpReply reply = Chat(kStreamBody);
   EXPECT_EQ(reply.status, 200);
   EXPECT_THAT(reply.body, StartsWith(": ping\n"));

@@ -354,6 +354,17 @@ TEST_F(ExchangeTest, AnEndWithoutATerminalEventIsAnError) {
   EXPECT_THAT(sink_.log, ElementsAre("failed internal"));
 }
 
+TEST_F(ExchangeTest, AnEndWithoutTheWholeAnswerIsAnError) {
+  router_.OnRoute(
+      [](const auto& request, auto& sink) -> Awaitable<absl::Status> {
+        RouteEvent end = EndEvent(request, "lost");
+        end.clear_run();
+        co_return co_await sink.Write(std::move(end));
+      });
+  EXPECT_EQ(ReasonOf(Run()), reason::kInternal);
+  EXPECT_THAT(sink_.log, ElementsAre("failed internal"));
+}
+
 TEST_F(ExchangeTest, AClientThatLeavesCancelsTheCallAndIsRecorded) {
   reader_.stream = true;
   router_.OnRoute(HangScript());
