@@ -6,6 +6,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include "common/rpc/callback_threads.h"
 #include "common/rpc/http2_settings.h"
 
 namespace gateway::rpc {
@@ -20,6 +21,7 @@ constexpr char kServiceConfig[] = R"({
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options) {
+  KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(kServiceConfig);
   // A service config from DNS would say how to call the mesh.
@@ -43,6 +45,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options) {
 }
 
 std::shared_ptr<grpc::Channel> MakeInProcessChannel(grpc::Server& server) {
+  KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   return server.InProcessChannel(arguments);

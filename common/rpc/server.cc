@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/concurrency/thread.h"
+#include "common/rpc/callback_threads.h"
 #include "common/rpc/http2_settings.h"
 
 namespace gateway::rpc {
@@ -58,6 +59,7 @@ int Milliseconds(absl::Duration duration) {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const ServerOptions& options, std::vector<NamedService> services,
     CallTracker* calls) {
+  KeepCallbackThreads();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   BuilderArguments arguments{builder};
