@@ -46,6 +46,12 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
     options.keys = ReadKeys(config, *options.catalogue, faults);
   }
 
+  options.coalesce = process::ToDuration(config.stream().coalesce());
+  if (options.coalesce < absl::ZeroDuration() ||
+      options.coalesce > absl::Seconds(1)) {
+    faults.Add("stream.coalesce", "from 0 to 1s");
+  }
+
   options.spool.directory =
       absl::StrCat(options.service.data_dir, "/usage_spool");
   if (config.usage().has_spool_bytes()) {

@@ -20,6 +20,8 @@ struct Options {
   std::shared_ptr<const Catalogue> catalogue;
   // By Provider::index; empty: the provider gets none.
   std::vector<std::string> keys;
+  // How long a run of a stream may grow before it is read. 0 to 1 s.
+  absl::Duration coalesce;
   UsageSpool::Options spool;
   UsageDelivery::Options delivery;
   // Where the ledger is, if no recorder is given to the server.

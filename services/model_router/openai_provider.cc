@@ -239,41 +239,11 @@ Awaitable<absl::Status> ReadNoStream(http::ResponseStream& response,
   co_return Take(dialect::BrokenAnswer("did not stream its answer"), answer);
 }
 
-Awaitable<absl::Status> RelayStream(http::ResponseStream& response,
-                                    const ProviderCall& call, Clock& clock,
-                                    AnswerSink& sink, Answer& answer) {
-  OpenAiStream stream(call, answer);
-  while (!stream.over()) {
-    const auto bytes = co_await response.Read(call.limits->deadline());
-    if (!bytes.ok()) {
-      co_return TransportFailure(bytes.status(), call, answer);
-    }
-    if (bytes->empty()) {
-      stream.FeedEnd();
-      break;
-    }
-    bool token = false;
-    if (stream.Feed(*bytes, token)) {
-      call.limits->OnEvents(clock.Now(), token);
-    }
-    if (stream.over()) break;
-    v1::RouteEvent run = stream.TakeRun();
-    if (run.run_case() == v1::RouteEvent::RUN_NOT_SET) continue;
-    CO_RETURN_IF_ERROR(co_await sink.Write(std::move(run), token));
-    call.limits->OnResumed(clock.Now());
-  }
-  const absl::Status finished = stream.Finish();
-  if (finished.ok() && !response.complete()) {
-    SpawnDetached(co_await boost::asio::this_coro::executor,
-                  Drain(std::move(response), clock.Now() + absl::Seconds(1)));
-  }
-  co_return finished;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
-    const Provider& options, const std::string& key, IoPool& io, Clock* clock) {
+    const Provider& options, const std::string& key, absl::Duration coalesce,
+    IoPool& io, Clock* clock) {
   std::string path;
   ASSIGN_OR_RETURN(http::Origin origin,
                    http::ParseOrigin(options.base_url, &path));
@@ -282,8 +252,8 @@ absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
     ASSIGN_OR_RETURN(trust, http::TlsTrust::Create(options.ca_file));
   }
   std::unique_ptr<OpenAiProvider> provider(new OpenAiProvider(
-      std::move(origin), absl::StrCat(path, "/chat/completions"), key, io,
-      clock));
+      std::move(origin), absl::StrCat(path, "/chat/completions"), key, coalesce,
+      io, clock));
   http::ClientOptions client;
   client.max_idle_per_origin =
       static_cast<size_t>(options.max_idle_connections);
@@ -297,9 +267,11 @@ absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
 }
 
 OpenAiProvider::OpenAiProvider(http::Origin origin, std::string target,
-                               const std::string& key, IoPool& io, Clock* clock)
+                               const std::string& key, absl::Duration coalesce,
+                               IoPool& io, Clock* clock)
     : origin_(std::move(origin)),
       target_(std::move(target)),
+      coalesce_(coalesce),
       io_(io),
       clock_(*clock) {
   for (http::Headers* headers : {&whole_headers_, &stream_headers_}) {
@@ -351,7 +323,43 @@ Awaitable<absl::Status> OpenAiProvider::Call(const ProviderCall& call,
                                   "text/event-stream")) {
     co_return co_await ReadNoStream(*response, call, answer);
   }
-  co_return co_await RelayStream(*response, call, clock_, sink, answer);
+  co_return co_await RelayStream(*response, call, sink, answer);
+}
+
+Awaitable<absl::Status> OpenAiProvider::RelayStream(
+    http::ResponseStream& response, const ProviderCall& call, AnswerSink& sink,
+    Answer& answer) {
+  OpenAiStream stream(call, answer);
+  while (!stream.over()) {
+    const auto bytes = co_await response.Read(call.limits->deadline());
+    if (!bytes.ok()) {
+      co_return TransportFailure(bytes.status(), call, answer);
+    }
+    if (bytes->empty()) {
+      stream.FeedEnd();
+      break;
+    }
+    bool token = false;
+    if (stream.Feed(*bytes, token)) {
+      call.limits->OnEvents(clock_.Now(), token);
+    }
+    if (stream.over()) break;
+    v1::RouteEvent run = stream.TakeRun();
+    if (run.run_case() == v1::RouteEvent::RUN_NOT_SET) continue;
+    CO_RETURN_IF_ERROR(co_await sink.Write(std::move(run), token));
+    if (coalesce_ > absl::ZeroDuration()) {
+      co_await clock_.SleepFor(coalesce_);
+      const bool cancelled = co_await IsCancelled();
+      if (cancelled) co_return ClientClosed();
+    }
+    call.limits->OnResumed(clock_.Now());
+  }
+  const absl::Status finished = stream.Finish();
+  if (finished.ok() && !response.complete()) {
+    SpawnDetached(co_await boost::asio::this_coro::executor,
+                  Drain(std::move(response), clock_.Now() + absl::Seconds(1)));
+  }
+  co_return finished;
 }
 
 }  // namespace gateway::model_router

@@ -27,9 +27,11 @@ class OpenAiProvider final : public ModelProvider {
   // `key` is sent as the bearer unless it is empty. `io` and `clock` outlive
   // it; calls come from threads of `io`, each of which has its own connections.
   // INVALID_ARGUMENT: the URL or the CA file cannot be used.
+  // After a run of a stream was handed on, the next one may grow for so long as
+  // `coalesce` before it is read; the first one never waits.
   static absl::StatusOr<std::unique_ptr<OpenAiProvider>> Create(
-      const Provider& options, const std::string& key, IoPool& io,
-      Clock* clock);
+      const Provider& options, const std::string& key, absl::Duration coalesce,
+      IoPool& io, Clock* clock);
 
   // Not while calls run. Connections are closed on their own threads.
   ~OpenAiProvider() override;
@@ -39,7 +41,12 @@ class OpenAiProvider final : public ModelProvider {
 
  private:
   OpenAiProvider(http::Origin origin, std::string target,
-                 const std::string& key, IoPool& io, Clock* clock);
+                 const std::string& key, absl::Duration coalesce, IoPool& io,
+                 Clock* clock);
+
+  Awaitable<absl::Status> RelayStream(http::ResponseStream& response,
+                                      const ProviderCall& call,
+                                      AnswerSink& sink, Answer& answer);
 
   const http::Origin origin_;
   // The path of the requests.
@@ -49,6 +56,7 @@ class OpenAiProvider final : public ModelProvider {
   http::Headers stream_headers_;
   // By io thread.
   std::vector<std::unique_ptr<http::Client>> clients_;
+  const absl::Duration coalesce_;
   IoPool& io_;
   Clock& clock_;
 };

@@ -212,7 +212,8 @@ class ModelRouterServer final : public Server {
       return std::make_unique<MockProvider>(&provider, dependencies_.clock);
     }
     return OpenAiProvider::Create(provider, options_.keys[provider.index],
-                                  *dependencies_.io, dependencies_.clock);
+                                  options_.coalesce, *dependencies_.io,
+                                  dependencies_.clock);
   }
 
   void FlushUsage() {

@@ -352,6 +352,18 @@ TEST_F(ModelRouterTest, TheDirectWayGivesTheSame) {
             without_ids(grpc->bytes()).size());
 }
 
+TEST_F(ModelRouterTest, RunsGrowIfTheConfigSaysSo) {
+  StartProvider();
+  AddModel("m", {"fake-60x5"});
+  config_.mutable_stream()->mutable_coalesce()->set_nanos(150'000'000);
+  StartServer();
+  const auto call = Route(Encoded("m", true));
+  ASSERT_TRUE(call->last().has_completed()) << call->last().DebugString();
+  EXPECT_THAT(call->bytes(), HasSubstr("word59"));
+  // One at once, then one each 150 of 300 ms, and the end.
+  EXPECT_LE(call->events().size(), 5u);
+}
+
 TEST_F(ModelRouterTest, TypedCallsAreTranslatedBothWays) {
   StartProvider();
   AddModel("m", {"fake-3x0"});
@@ -722,6 +734,7 @@ TEST_F(ModelRouterTest, BadConfigIsRefusedWithEveryFault) {
   config::v1::Config config;
   ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
       R"pb(
+        stream { coalesce { seconds: 2 } }
         usage { spool_bytes: 10 }
         routing { fallback_model: "x" }
         providers {
@@ -735,6 +748,7 @@ TEST_F(ModelRouterTest, BadConfigIsRefusedWithEveryFault) {
       &config));
   const std::string faults(ReadOptions(config).status().message());
   EXPECT_THAT(faults, HasSubstr("usage.spoolBytes: 1MiB or more"));
+  EXPECT_THAT(faults, HasSubstr("stream.coalesce: from 0 to 1s"));
   EXPECT_THAT(faults, HasSubstr("routing.fallbackModel"));
   config.clear_routing();
   EXPECT_THAT(std::string(ReadOptions(config).status().message()),
