@@ -91,8 +91,8 @@ class AgentGateway : public process::Service {
     RETURN_IF_ERROR(session_store_->Start());
     model_router_->UseRecorder(metrics_collector_->usage_recorder());
     RETURN_IF_ERROR(model_router_->Start());
-    batch_aggregator_->UsePeers({.router = model_router_->model_router(),
-                                 .sessions = session_store_->session_store()});
+    batch_aggregator_->UsePeers(model_router_->model_router(),
+                                session_store_->session_store());
     RETURN_IF_ERROR(batch_aggregator_->Start());
     ingress_->UsePeers({.router = model_router_->model_router(),
                         .sessions = session_store_->session_store(),

@@ -1,7 +1,7 @@
 """Starts the project's programs for a test, and ends them with it.
 
 Each program runs in a folder of its own; its output goes to a log there. Ports
-are free ones on loopback. GATEWAY_BUILD names the build (build/release).
+are free ones on loopback. TEST_BUILD_DIR names the build (build/release).
 """
 
 import json
@@ -19,7 +19,7 @@ import urllib.request
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("GATEWAY_BUILD", ROOT / "build/release"))
+BUILD = pathlib.Path(os.environ.get("TEST_BUILD_DIR", ROOT / "build/release"))
 
 SERVICES = ["ingress", "model-router", "batch-aggregator", "session-store",
             "metrics-collector"]
@@ -178,7 +178,11 @@ class Gateway:
         return f"127.0.0.1:{self.grpc_ports[front]}"
 
     def start(self, *names):
-        """Starts the named services, or all, and waits until they are ready."""
+        """Starts the named services and waits until they are ready.
+
+        Without names: all, and waits until they have found each other too.
+        """
+        whole = not names
         names = names or list(self.grpc_ports)
         for name in names:
             args = [BUILD / "bin" / name, "--config", self.config_file]
@@ -187,7 +191,14 @@ class Gateway:
             self.programs[name] = Program(args, self.folder / f"{name}.log")
         for name in names:
             self.wait_ready(name)
+        if whole:
+            wait_until(self.is_whole, 10, "all to have found each other")
         return self
+
+    def is_whole(self):
+        """Nobody misses anybody."""
+        return all(get_json(self.ops(name, "/readyz"))["status"] == "ok"
+                   for name in self.programs)
 
     def wait_ready(self, name, seconds=30):
         def ready():
