@@ -9,6 +9,13 @@
 # common/http is common_http. Its tests live under the mirrored folder of
 # tests/unit and are one binary: tests/unit/common/http is unit_common_http.
 
+# With nothing but syntax checked there is nothing to archive.
+if(GATEWAY_SYNTAX_ONLY)
+  set(GATEWAY_LIBRARY_TYPE OBJECT)
+else()
+  set(GATEWAY_LIBRARY_TYPE STATIC)
+endif()
+
 # Precompiled headers are built once and shared; see common/pch.
 function(_gateway_pch target kind)
   if(TARGET gateway_pch_${kind} AND NOT GATEWAY_SYNTAX_ONLY)
@@ -19,7 +26,7 @@ endfunction()
 function(gateway_library name)
   cmake_parse_arguments(ARG "" "PCH" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(ARG_SOURCES)
-    add_library(${name} STATIC ${ARG_SOURCES})
+    add_library(${name} ${GATEWAY_LIBRARY_TYPE} ${ARG_SOURCES})
     target_link_libraries(${name} PUBLIC gateway_options ${ARG_DEPS}
                                   PRIVATE ${ARG_PRIVATE_DEPS})
     _gateway_pch(${name} "${ARG_PCH}")
@@ -106,10 +113,10 @@ function(gateway_proto name)
     endif()
   endforeach()
   # Not under gateway_options: generated code answers to protoc, not to us.
-  add_library(${name} STATIC ${messages})
+  add_library(${name} ${GATEWAY_LIBRARY_TYPE} ${messages})
   target_include_directories(${name} SYSTEM PUBLIC ${out})
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
-  add_library(${name}_grpc STATIC ${services})
+  add_library(${name}_grpc ${GATEWAY_LIBRARY_TYPE} ${services})
   target_link_libraries(${name}_grpc PUBLIC ${name} gRPC::grpc++)
   foreach(library ${name} ${name}_grpc)
     target_compile_options(${library} PRIVATE -w)

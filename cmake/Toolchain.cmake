@@ -16,11 +16,12 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1 -gsplit-dwarf")
 
 find_program(GATEWAY_CCACHE ccache)
 if(GATEWAY_CCACHE AND NOT GATEWAY_SYNTAX_ONLY)
-  # The sloppiness is what ccache asks for with precompiled headers.
+  # The sloppiness is what ccache asks for with precompiled headers. Depend mode
+  # spares a run of the preprocessor for each file that is not cached yet.
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
       ${GATEWAY_CCACHE})
 endif()
 
