@@ -13,8 +13,10 @@ key_of() {  # session-store -> sessionStore
   sed -E 's/-(.)/\U\1/g' <<<"$1"
 }
 
+# Whether the process that the pid file names is still this service.
 is_up() {
-  [[ -f $run/$1.pid ]] && kill -0 "$(<"$run/$1.pid")" 2>/dev/null
+  [[ -f $run/$1.pid &&
+    $(readlink "/proc/$(<"$run/$1.pid")/exe") == */bin/$1* ]]
 }
 
 start() {  # start SERVICE NUMBER ARGS...
@@ -40,10 +42,11 @@ up() {
   for n in "${!services[@]}"; do
     is_up "${services[$n]}" || start "${services[$n]}" "$n" "$@"
   done
+  local end=$((SECONDS + 60))
   for n in "${!services[@]}"; do
     until curl -fs -o /dev/null "http://127.0.0.1:$((18081 + n))/readyz"; do
-      is_up "${services[$n]}" || {
-        echo "${services[$n]} ended:" >&2
+      is_up "${services[$n]}" && ((SECONDS < end)) || {
+        echo "${services[$n]} is not ready:" >&2
         tail -5 "$run/${services[$n]}.log" >&2
         exit 1
       }

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 http=127.0.0.1:8080 grpc=127.0.0.1:50051 ops=127.0.0.1:8081
 mkdir -p .run/data
-build/release/bin/agent-gateway \
+# In a group of its own, so that Ctrl-C reaches it once, through the trap.
+setsid build/release/bin/agent-gateway \
   --set agentGateway.listen.http=$http \
   --set agentGateway.listen.grpc=$grpc \
   --set agentGateway.listen.ops=$ops \
@@ -27,6 +28,7 @@ agent-gateway is ready on http://$http and grpc://$grpc. Try it:
   curl -N http://$http/v1/chat/completions -H 'content-type: application/json' \\
     -d '{"model":"mock","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
+  # pip install openai
   python3 -c 'import openai
 client = openai.OpenAI(base_url="http://$http/v1", api_key="none")
 print(client.chat.completions.create(model="mock",

@@ -24,7 +24,7 @@ extern char** environ;
 namespace gateway::process {
 namespace {
 
-// The variables that have a name of their own; see docs/configuration.md.
+// The variables that have a name of their own; see docs/architecture.md.
 const std::vector<config::NamedVariable>& NamedVariables() {
   static const auto& variables = *new std::vector<config::NamedVariable>{
       {"GATEWAY_STREAMING", "streaming"},

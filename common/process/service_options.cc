@@ -101,6 +101,9 @@ absl::StatusOr<ServiceOptions> ReadServiceOptions(
       options.max_message_bytes = static_cast<int>(body + (1 << 20));
     }
   }
+  if (config.threads() < 0 || config.threads() > 256) {
+    faults.Add("threads", "0 to 256");
+  }
   absl::Status status = faults.ToStatus();
   if (!status.ok()) return status;
   return options;

@@ -41,7 +41,9 @@ rocksdb::Options EngineOptions(const DatabaseOptions& options) {
 
 absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
   const std::string text = status.ToString();
-  if (absl::StrContains(text, "lock")) {
+  if (absl::StrContains(text, "lock hold by current process") ||
+      (absl::StrContains(text, "While lock file") &&
+       absl::StrContains(text, "Resource temporarily unavailable"))) {
     return absl::FailedPreconditionError(
         absl::StrCat("another process uses ", path, ": ", text));
   }

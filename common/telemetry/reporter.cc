@@ -77,11 +77,14 @@ Reporter::Reporter(TelemetryReceiver* receiver, Clock* clock,
 Reporter::~Reporter() = default;
 
 void Reporter::Add(RequestRecord record) {
+  const size_t bytes = record.ByteSizeLong();
   MutexLock lock(mu_);
-  if (queue_.size() + sent_.size() >= options_.queue_size) {
+  if (queue_.size() + sent_.size() >= options_.queue_size ||
+      held_bytes_ + bytes > options_.queue_bytes) {
     dropped_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
+  held_bytes_ += bytes;
   queue_.push_back(std::move(record));
 }
 
@@ -123,8 +126,11 @@ Beat Reporter::MakeBeat() {
 
 std::vector<Reporter::RequestRecord> Reporter::TakeBatch() {
   std::vector<RequestRecord> batch;
+  size_t bytes = 0;
   MutexLock lock(mu_);
   while (!queue_.empty() && batch.size() < options_.max_batch) {
+    bytes += queue_.front().ByteSizeLong();
+    if (!batch.empty() && bytes > options_.max_batch_bytes) break;
     batch.push_back(queue_.front());
     sent_.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -134,6 +140,9 @@ std::vector<Reporter::RequestRecord> Reporter::TakeBatch() {
 
 void Reporter::Acknowledge() {
   MutexLock lock(mu_);
+  for (const RequestRecord& record : sent_) {
+    held_bytes_ -= record.ByteSizeLong();
+  }
   sent_.clear();
 }
 
@@ -149,6 +158,7 @@ void Reporter::DropAll() {
   dropped_.fetch_add(queue_.size() + sent_.size(), std::memory_order_relaxed);
   queue_.clear();
   sent_.clear();
+  held_bytes_ = 0;
 }
 
 bool Reporter::Empty() const {

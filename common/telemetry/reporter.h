@@ -27,6 +27,8 @@ struct ReporterOptions {
   std::string service;
   // Records held at once, those not yet acknowledged included.
   size_t queue_size = 10000;
+  // Their bytes: contents may make a record large.
+  size_t queue_bytes = 64 << 20;
   // A record waits no longer than this for others to go with it.
   absl::Duration flush_interval = absl::Milliseconds(100);
   // How often the collector hears of the open requests, and acknowledges what
@@ -38,6 +40,9 @@ struct ReporterOptions {
   absl::Duration max_backoff = absl::Seconds(5);
   // Records in one message.
   size_t max_batch = 500;
+  // Bytes in one message, far below what a receiver takes; one record may be
+  // larger.
+  size_t max_batch_bytes = 1 << 20;
 };
 
 // A request that is open, as long as this object is linked. Owned by whoever
@@ -114,6 +119,8 @@ class Reporter {
 
   mutable Mutex mu_;
   std::deque<RequestRecord> queue_ ABSL_GUARDED_BY(mu_);
+  // Of queue_ and sent_.
+  size_t held_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<RequestRecord> sent_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -22,12 +22,14 @@ absl::Status Maintenance::Resume(absl::Time now) {
 }
 
 absl::Status Maintenance::CloseLost(absl::Time now) {
-  for (const OpenRequests::Lost& lost : open_->TakeLost(now)) {
+  // One that cannot be written is found again by the next round.
+  for (const OpenRequests::Lost& lost : open_->FindLost(now)) {
     if (!lost.records.empty()) {
       RETURN_IF_ERROR(log_->Append(lost.records));
       metrics_->records_lost.Increment(lost.records.size());
     }
     RETURN_IF_ERROR(log_->ForgetBeat(lost.instance_id));
+    open_->Forget(lost.instance_id, now);
   }
   metrics_->open_requests.Set(open_->size());
   return absl::OkStatus();

@@ -67,7 +67,7 @@ Awaitable<absl::StatusOr<v1::ReportResponse>> MetricsCollectorService::Report(
     if (!report) co_return response;
     if (report->has_beat()) {
       instance_id = report->beat().instance_id();
-      CO_RETURN_IF_ERROR(co_await StoreBeat(report->beat()));
+      co_await StoreBeat(std::move(*report->mutable_beat()));
     }
     if (instance_id.empty()) {
       co_return MissingParameter("beat.instance_id").Build();
@@ -93,14 +93,13 @@ Awaitable<absl::StatusOr<v1::ReportResponse>> MetricsCollectorService::Report(
   }
 }
 
-Awaitable<absl::Status> MetricsCollectorService::StoreBeat(
-    const v1::Beat& beat) {
+Awaitable<void> MetricsCollectorService::StoreBeat(v1::Beat beat) {
+  parts_.privacy->Strip(beat);
   parts_.open->Heard(beat, parts_.clock->Now());
   parts_.metrics->open_requests.Set(parts_.open->size());
   // Kept in memory anyway: a beat that cannot be stored is no reason to end
   // the stream.
   (void)co_await parts_.disk->Run([&] { return parts_.log->SaveBeat(beat); });
-  co_return absl::OkStatus();
 }
 
 Awaitable<absl::Status> MetricsCollectorService::StoreRecords(

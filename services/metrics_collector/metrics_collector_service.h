@@ -43,7 +43,7 @@ class MetricsCollectorService : public UsageRecorder,
       rpc::Call& call, const v1::QueryUsageRequest& request) override;
 
  private:
-  Awaitable<absl::Status> StoreBeat(const v1::Beat& beat);
+  Awaitable<void> StoreBeat(v1::Beat beat);
   Awaitable<absl::Status> StoreRecords(const std::string& instance_id,
                                        std::vector<v1::RequestRecord> records);
 

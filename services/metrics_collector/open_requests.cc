@@ -38,22 +38,26 @@ void OpenRequests::Closed(const std::string& instance_id,
   if (it != senders_.end()) it->second.open.erase(request_id);
 }
 
-std::vector<OpenRequests::Lost> OpenRequests::TakeLost(absl::Time now) {
+std::vector<OpenRequests::Lost> OpenRequests::FindLost(absl::Time now) const {
   std::vector<Lost> lost;
   MutexLock lock(mu_);
-  for (auto it = senders_.begin(); it != senders_.end();) {
-    if (now - it->second.heard < kSilence) {
-      ++it;
-      continue;
-    }
+  for (const auto& [instance_id, sender] : senders_) {
+    if (now - sender.heard < kSilence) continue;
     Lost& left = lost.emplace_back();
-    left.instance_id = it->first;
-    for (const auto& [id, open] : it->second.open) {
+    left.instance_id = instance_id;
+    for (const auto& [id, open] : sender.open) {
       left.records.push_back(LostRecord(open, now));
     }
-    it = senders_.erase(it);
   }
   return lost;
+}
+
+void OpenRequests::Forget(const std::string& instance_id, absl::Time now) {
+  MutexLock lock(mu_);
+  const auto it = senders_.find(instance_id);
+  if (it != senders_.end() && now - it->second.heard >= kSilence) {
+    senders_.erase(it);
+  }
 }
 
 size_t OpenRequests::size() const {

@@ -31,8 +31,11 @@ class OpenRequests {
     std::string instance_id;
     std::vector<v1::RequestRecord> records;
   };
-  // Takes the senders that are silent at `now`.
-  std::vector<Lost> TakeLost(absl::Time now);
+  // The senders that are silent at `now`.
+  std::vector<Lost> FindLost(absl::Time now) const;
+
+  // Their records are written. A sender that was heard again since is kept.
+  void Forget(const std::string& instance_id, absl::Time now);
 
   size_t size() const;
 

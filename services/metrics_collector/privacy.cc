@@ -14,6 +14,13 @@ void Privacy::Strip(v1::UsageRow& row) const {
   if (covert_) StripPerson(*row.mutable_account());
 }
 
+void Privacy::Strip(v1::Beat& beat) const {
+  if (!covert_) return;
+  for (v1::OpenRequest& open : *beat.mutable_open_requests()) {
+    StripPerson(*open.mutable_account());
+  }
+}
+
 void Privacy::Strip(v1::RequestRecord& record) const {
   if (covert_) {
     StripPerson(*record.mutable_account());

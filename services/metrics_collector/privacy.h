@@ -17,6 +17,7 @@ class Privacy {
 
   void Strip(v1::UsageRow& row) const;
   void Strip(v1::RequestRecord& record) const;
+  void Strip(v1::Beat& beat) const;
 
  private:
   const bool covert_;

@@ -56,13 +56,14 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
     std::span<const v1::UsageRow> rows) {
   Appended appended;
   MutexLock lock(append_mu_);
-  // By attempt: a later row of the same call counts as a duplicate too.
+  // Rows of this call that are to be stored, by attempt: a later one of the
+  // same attempt counts as a duplicate too.
   std::map<std::string, const v1::UsageRow*> fresh;
   rocksdb::WriteBatch batch;
   for (const v1::UsageRow& row : rows) {
     const std::string attempt = AttemptKey(row);
-    auto [it, is_first] = fresh.try_emplace(attempt, &row);
-    if (!is_first && !Supersedes(row, *it->second)) {
+    const auto earlier = fresh.find(attempt);
+    if (earlier != fresh.end() && !Supersedes(row, *earlier->second)) {
       ++appended.duplicates;
       continue;
     }
@@ -74,13 +75,13 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
     }
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     if (known) batch.Delete(handle.family(usage_), known->key);
-    if (!is_first) {
+    if (earlier != fresh.end()) {
       batch.Delete(handle.family(usage_),
-                   TimeKey(MicrosOf(it->second->start_time())) + attempt);
+                   TimeKey(MicrosOf(earlier->second->start_time())) + attempt);
       ++appended.duplicates;
       --appended.stored;
     }
-    it->second = &row;
+    fresh[attempt] = &row;
     const std::string time = TimeKey(MicrosOf(row.start_time()));
     batch.Put(handle.family(usage_), time + attempt, row.SerializeAsString());
     batch.Put(handle.family(index_), attempt, time);

@@ -101,8 +101,10 @@ absl::Status TransportFailure(const absl::Status& status,
                               const ProviderCall& call, Answer& answer) {
   using http::TransportError;
   if (absl::IsCancelled(status)) return ClientClosed();
-  answer.other_target = OtherTarget::kYes;
   const auto kind = http::TransportErrorOf(status);
+  // Not of the transport: the resend was refused, and says why.
+  if (!kind && DetailOf(status)) return status;
+  answer.other_target = OtherTarget::kYes;
   LOG_WARNING_EVERY(absl::Seconds(1), "provider", "attempt failed",
                     {{"target", call.target->id},
                      {"error", kind ? http::Name(*kind) : "other"},

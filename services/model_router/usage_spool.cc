@@ -390,9 +390,9 @@ void UsageSpool::SyncAndPrepare() {
     made = SpoolSegment::Create(PathOf(sequence), sequence, segment_bytes_);
   }
   mu_.Lock();
-  if (!synced.ok() || need_spare) {
-    health_ = synced.ok() ? made.status() : synced;
-  }
+  // Without need of a spare file, a good sync is all that health asks for.
+  health_ = synced;
+  if (synced.ok() && need_spare) health_ = made.status();
   if (!made.ok()) return;
   if (spare_ == nullptr && sequence > segments_.back()->file->sequence()) {
     spare_ = *std::move(made);

@@ -319,7 +319,8 @@ Awaitable<absl::StatusOr<v1::BeginTurnResponse>> SessionStoreService::BeginTurn(
   };
   auto flow = Run(Operation::kBeginTurn, call, Check(request), std::move(work));
   absl::StatusOr<v1::BeginTurnResponse> begun = co_await std::move(flow);
-  const bool left = co_await IsCancelled();
+  const bool cancelled = co_await IsCancelled();
+  const bool left = cancelled || call.Expired(clock_->Now());
   if (left && begun.ok() && !begun->lease_id().empty()) {
     const SessionName name{OwnerOf(request.context()), begun->session_id()};
     const std::string lease_id = begun->lease_id();

@@ -47,7 +47,7 @@ def make_mesh(tmp_path, provider):
 
     yield make
     for mesh in started:
-        mesh.stop()
+        assert set(mesh.stop().values()) <= {0}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ are free ones on loopback. TEST_BUILD_DIR names the build (build/release).
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -26,15 +27,22 @@ SERVICES = ["ingress", "model-router", "batch-aggregator", "session-store",
 
 
 def free_ports(count):
-    """Ports that nobody listened on a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that nobody listened on a moment ago.
+
+    Below the range from which the system serves outgoing connections, so that
+    none of these takes one while its service is restarted.
+    """
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 def wait_until(condition, seconds=20, what="condition"):
@@ -228,12 +236,16 @@ class Gateway:
         return 0.0
 
     def kill(self, name):
-        self.programs[name].kill()
+        self.programs.pop(name).kill()
 
     def stop(self):
-        """Ends all in the order in which work flows; returns exit codes."""
+        """Ends all in the order in which work flows; returns exit codes.
+
+        Those that a test killed are left out; those that ended by themselves,
+        for example by a crash, are not.
+        """
         return {name: program.stop() for name, program in
-                self.programs.items() if program.is_running()}
+                self.programs.items()}
 
 
 def key_of(service):

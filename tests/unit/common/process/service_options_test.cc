@@ -47,12 +47,14 @@ TEST(ServiceOptionsTest, TellsAllFaultsWithTheirKeys) {
   config.mutable_session_store()->mutable_listen()->set_grpc("nowhere");
   config.mutable_session_store()->mutable_listen()->set_ops("1:2:3");
   config.mutable_limits()->set_max_body_bytes(0);
+  config.set_threads(-1);
   EXPECT_EQ(ReadServiceOptions(config, "session-store").status().message(),
             "sessionStore.listen.grpc: \"nowhere\" is not an address: write "
             "host:port\n"
             "sessionStore.listen.ops: \"1:2:3\" is not an address: write "
             "host:port\n"
-            "limits.maxBodyBytes: 1 to 1GiB");
+            "limits.maxBodyBytes: 1 to 1GiB\n"
+            "threads: 0 to 256");
 }
 
 TEST(ServiceOptionsTest, KnowsWhereOthersAre) {

@@ -25,8 +25,8 @@ v1::Beat BeatOf(const std::string& instance,
 TEST(OpenRequestsTest, ClosesTheRequestsOfASilentSenderAsLost) {
   OpenRequests open;
   open.Heard(BeatOf("i1", {"r1", "r2"}), kNow);
-  EXPECT_TRUE(open.TakeLost(kNow + absl::Seconds(59)).empty());
-  const auto lost = open.TakeLost(kNow + absl::Seconds(60));
+  EXPECT_TRUE(open.FindLost(kNow + absl::Seconds(59)).empty());
+  const auto lost = open.FindLost(kNow + absl::Seconds(60));
   ASSERT_EQ(lost.size(), 1u);
   EXPECT_EQ(lost[0].instance_id, "i1");
   ASSERT_EQ(lost[0].records.size(), 2u);
@@ -39,11 +39,21 @@ TEST(OpenRequestsTest, ClosesTheRequestsOfASilentSenderAsLost) {
   EXPECT_EQ(record.reason(), "lost");
 }
 
-TEST(OpenRequestsTest, LosesEachRequestOnce) {
+TEST(OpenRequestsTest, FindsTheLostUntilTheyAreForgotten) {
   OpenRequests open;
   open.Heard(BeatOf("i1", {"r1"}), kNow);
-  EXPECT_EQ(open.TakeLost(kNow + absl::Minutes(2)).size(), 1u);
-  EXPECT_TRUE(open.TakeLost(kNow + absl::Minutes(3)).empty());
+  EXPECT_EQ(open.FindLost(kNow + absl::Minutes(2)).size(), 1u);
+  EXPECT_EQ(open.FindLost(kNow + absl::Minutes(2)).size(), 1u);
+  open.Forget("i1", kNow + absl::Minutes(2));
+  EXPECT_TRUE(open.FindLost(kNow + absl::Minutes(3)).empty());
+}
+
+TEST(OpenRequestsTest, ForgetsNobodyWhoWasHeardAgain) {
+  OpenRequests open;
+  open.Heard(BeatOf("i1", {"r1"}), kNow);
+  open.Heard(BeatOf("i1", {"r1"}), kNow + absl::Minutes(2));
+  open.Forget("i1", kNow + absl::Minutes(2));
+  EXPECT_EQ(open.size(), 1u);
 }
 
 TEST(OpenRequestsTest, ABeatKeepsASenderAliveAndReplacesWhatItSaid) {
@@ -51,7 +61,7 @@ TEST(OpenRequestsTest, ABeatKeepsASenderAliveAndReplacesWhatItSaid) {
   open.Heard(BeatOf("i1", {"r1", "r2"}), kNow);
   open.Heard(BeatOf("i1", {"r3"}), kNow + absl::Seconds(50));
   EXPECT_EQ(open.size(), 1u);
-  EXPECT_TRUE(open.TakeLost(kNow + absl::Seconds(100)).empty());
+  EXPECT_TRUE(open.FindLost(kNow + absl::Seconds(100)).empty());
 }
 
 TEST(OpenRequestsTest, AClosedRequestIsNotLost) {
@@ -60,7 +70,7 @@ TEST(OpenRequestsTest, AClosedRequestIsNotLost) {
   open.Closed("i1", "r1");
   open.Closed("i1", "never opened");
   open.Closed("i2", "r1");
-  const auto lost = open.TakeLost(kNow + absl::Minutes(2));
+  const auto lost = open.FindLost(kNow + absl::Minutes(2));
   ASSERT_EQ(lost.size(), 1u);
   EXPECT_TRUE(lost[0].records.empty());
 }

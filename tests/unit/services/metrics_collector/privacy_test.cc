@@ -46,6 +46,13 @@ TEST(PrivacyTest, CovertKeepsNothingOfAPerson) {
   EXPECT_EQ(record.request_content(), "");
   EXPECT_EQ(record.answer_content(), "");
 
+  v1::Beat beat;
+  *beat.add_open_requests()->mutable_account() = Row("r", 1, 1).account();
+  covert.Strip(beat);
+  EXPECT_EQ(beat.open_requests(0).account().tenant(), "acme");
+  EXPECT_EQ(beat.open_requests(0).account().key_id(), "");
+  EXPECT_EQ(beat.open_requests(0).account().user(), "");
+
   v1::UsageRow row = Row("r", 1, 1);
   covert.Strip(row);
   EXPECT_EQ(row.account().tenant(), "acme");

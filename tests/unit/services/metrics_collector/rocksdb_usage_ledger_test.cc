@@ -79,6 +79,17 @@ TEST_F(RocksdbUsageLedgerTest, AnUnknownEndGivesWayWithinACallToo) {
   EXPECT_THAT(Seen({}), ElementsAre("r/1"));
 }
 
+TEST_F(RocksdbUsageLedgerTest, AKnownEndIsStoredBehindARepeatedUnknownOne) {
+  v1::UsageRow unknown = Row("r", 1, 10);
+  unknown.set_outcome(v1::OUTCOME_UNKNOWN);
+  Append({unknown});
+  const auto appended = Append({unknown, Row("r", 1, 12)});
+  EXPECT_EQ(appended.stored, 1);
+  EXPECT_EQ(appended.duplicates, 1);
+  EXPECT_THAT(Seen({.start = absl::FromUnixSeconds(11)}), ElementsAre("r/1"));
+  EXPECT_THAT(Seen({}), ElementsAre("r/1"));
+}
+
 TEST_F(RocksdbUsageLedgerTest, FindsTheAttemptsOfOneRequest) {
   Append({Row("a", 1, 10), Row("ab", 1, 10), Row("a", 2, 11)});
   EXPECT_THAT(Seen({.request_id = "a"}), ElementsAre("a/1", "a/2"));
