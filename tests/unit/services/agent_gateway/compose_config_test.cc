@@ -12,8 +12,7 @@ TEST(ComposeConfigTest, EachServiceHasAFolderOfItsOwn) {
   EXPECT_EQ(composed.model_router().data_dir(), "/data/model-router");
   EXPECT_EQ(composed.batch_aggregator().data_dir(), "/data/batch-aggregator");
   EXPECT_EQ(composed.session_store().data_dir(), "/data/session-store");
-  EXPECT_EQ(composed.metrics_collector().data_dir(),
-            "/data/metrics-collector");
+  EXPECT_EQ(composed.metrics_collector().data_dir(), "/data/metrics-collector");
 }
 
 TEST(ComposeConfigTest, AFolderThatIsNamedStays) {

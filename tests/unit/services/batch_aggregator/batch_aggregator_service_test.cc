@@ -419,15 +419,10 @@ TEST_F(BatchAggregatorServiceTest, AnItemReadsItsSession) {
 
 TEST_F(BatchAggregatorServiceTest, CancelEndsWhatWaitsAndWhatRuns) {
   router_.SetAnswer("m", {.pieces = {}, .hang = true});
-  router_.SetAnswer("quick", {});
   dispatch_.concurrency = 2;
   Start();
-  std::vector<v1::BatchItem> items = Items(20);
-  items.insert(items.begin(), Item("done", "quick"));
-  const v1::Batch batch = Submit(items);
-  ASSERT_TRUE(Await([&] {
-    return router_.active() == 2 && Get(batch).succeeded_items() == 1;
-  }));
+  const v1::Batch batch = Submit(Items(20));
+  ASSERT_TRUE(Await([&] { return router_.active() == 2; }));
   const auto cancelled = Cancel(batch);
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
   EXPECT_EQ(cancelled->state(), v1::BATCH_STATE_CANCELLING);
@@ -436,7 +431,7 @@ TEST_F(BatchAggregatorServiceTest, CancelEndsWhatWaitsAndWhatRuns) {
   EXPECT_EQ(Get(batch).cancelled_items(), 20);
   EXPECT_EQ(router_.cancelled(), 2);
   EXPECT_EQ(router_.active(), 0);
-  EXPECT_THAT(Results(batch), SizeIs(21));
+  EXPECT_THAT(Results(batch), SizeIs(20));
   EXPECT_EQ(Cancel(batch)->state(), v1::BATCH_STATE_CANCELLED);
   // There is room for others again.
   router_.SetAnswer("m", {});
