@@ -92,7 +92,6 @@ class ServerCall : public Wakeup, public TrackedCall {
   // The io thread.
   Call call_;
   boost::asio::cancellation_signal cancel_;
-  bool cancelled_ = false;
   bool ended_for_drain_ = false;
 };
 

@@ -178,8 +178,8 @@ Awaitable<absl::Status> Exchange::Route() {
   // What came before the failure is the client's.
   if (!outcome.ok() && !cancelled && services_.options.streaming &&
       held_.run_case() != RouteEvent::RUN_NOT_SET && !held_.has_answer()) {
-    co_await Deliver();
-    if (delivery_failed_) outcome = Left();
+    const absl::Status delivered = co_await Deliver();
+    if (!delivered.ok()) outcome = Left();
   }
   co_return outcome;
 }

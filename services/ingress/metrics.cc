@@ -109,7 +109,8 @@ struct Metrics::Impl {
     Histogram* time_to_first_token;
     Histogram* time_per_output_token;
   };
-  AnswerSeries& SeriesOf(const Answer& answer);
+  AnswerSeries& SeriesOf(const Answer& answer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
   prometheus::Registry registry;
   Counter* requests[kProtocols][kMethods][kEndClasses] = {};

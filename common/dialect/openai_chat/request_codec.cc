@@ -535,7 +535,6 @@ absl::StatusOr<DecodedRequest> DecodeRequest(absl::string_view body) {
   ASSIGN_OR_RETURN(*chat.mutable_messages(),
                    DecodeMessages(body, decoded.envelope));
   ExtraMembers extras;
-  JsonRef max_tokens;
   for (const JsonMember& member : JsonRef(body).Members()) {
     if (member.value.absent()) continue;
     const absl::string_view key = member.key;
