@@ -102,6 +102,7 @@ absl::StatusOr<std::unique_ptr<SpoolSegment>> SpoolSegment::Open(
       new SpoolSegment(path, fd, static_cast<char*>(data), size));
   std::memcpy(&segment->sequence_, segment->data_ + sizeof(kMagic),
               sizeof(segment->sequence_));
+  segment->sealed_ = true;
   while (const auto record = segment->At(segment->end_)) {
     segment->end_ = record->next;
   }
@@ -147,6 +148,13 @@ std::optional<SpoolSegment::Record> SpoolSegment::At(size_t offset) const {
   }
   return Record{static_cast<Kind>(header.kind), header.id, payload,
                 offset + RecordSize(payload.size())};
+}
+
+void SpoolSegment::Clear() {
+  // All of it: whatever stood there must not be taken for a record again.
+  std::memset(data_ + kBegin, 0, size_ - kBegin);
+  end_ = kBegin;
+  sealed_ = false;
 }
 
 absl::Status SpoolSegment::Sync() {

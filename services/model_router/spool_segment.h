@@ -49,7 +49,8 @@ class SpoolSegment {
   static absl::StatusOr<std::unique_ptr<SpoolSegment>> Create(
       const std::string& path, uint64_t sequence, size_t size);
 
-  // Maps a file that an earlier process left behind. DATA_LOSS: not a segment.
+  // Maps a file that an earlier process left behind, to be read: its end may be
+  // torn, so nothing fits behind it. DATA_LOSS: not a segment.
   static absl::StatusOr<std::unique_ptr<SpoolSegment>> Open(
       const std::string& path);
 
@@ -64,7 +65,7 @@ class SpoolSegment {
   static constexpr size_t kBegin = 16;
   // Behind the last record.
   size_t end() const { return end_; }
-  size_t free_bytes() const { return size_ - end_; }
+  size_t free_bytes() const { return sealed_ ? 0 : size_ - end_; }
   uint64_t sequence() const { return sequence_; }
 
   // Precondition: RecordSize(payload.size()) <= free_bytes(), payload not
@@ -76,6 +77,9 @@ class SpoolSegment {
 
   // Waits until what was appended is on the disk.
   absl::Status Sync();
+
+  // Forgets all records; the file is as if new. Nothing reads it meanwhile.
+  void Clear();
 
   // The file goes with the object.
   void DeleteFile() { delete_file_ = true; }
@@ -89,6 +93,7 @@ class SpoolSegment {
   const size_t size_;
   uint64_t sequence_ = 0;
   size_t end_ = kBegin;
+  bool sealed_ = false;
   bool delete_file_ = false;
 };
 

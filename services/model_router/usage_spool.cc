@@ -14,7 +14,6 @@
 #include <filesystem>
 #include <map>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 
 #include "common/concurrency/thread.h"
@@ -29,8 +28,6 @@ using Kind = SpoolSegment::Kind;
 
 constexpr int64_t kMinSegmentBytes = 64 << 10;
 constexpr int64_t kMaxSegmentBytes = 8 << 20;
-// Kept free for the row that closes an attempt.
-constexpr int64_t kCloseReserve = 1024;
 constexpr char kSuffix[] = ".spool";
 
 size_t SegmentBytes(int64_t max_bytes) {
@@ -85,7 +82,7 @@ UsageSpool::~UsageSpool() {
   if (maintenance_.joinable()) maintenance_.join();
   {
     MutexLock lock(mu_);
-    if (spare_ != nullptr) spare_->DeleteFile();
+    for (const auto& spare : spares_) spare->DeleteFile();
     if (waiting_rows() == 0 && open_ == 0) {
       for (const auto& segment : segments_) segment->file->DeleteFile();
     }
@@ -115,6 +112,7 @@ std::string UsageSpool::PathOf(uint64_t sequence) const {
 
 absl::Status UsageSpool::Recover(absl::Time now) {
   MutexLock lock(mu_);
+  opened_at_ = now;
   std::map<uint64_t, std::shared_ptr<SpoolSegment>> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(options_.directory, error)) {
@@ -125,27 +123,28 @@ absl::Status UsageSpool::Recover(absl::Time now) {
         !absl::SimpleAtoi(stem, &sequence)) {
       continue;
     }
+    next_sequence_ = std::max(next_sequence_, sequence + 1);
     auto file = SpoolSegment::Open(entry.path());
     if (!file.ok()) {
       // Killed while it was made. Kept for a person to look at, out of the way.
       fs::rename(entry.path(), entry.path().string() + ".damaged", error);
-      continue;
+    } else if ((*file)->end() == SpoolSegment::kBegin) {
+      // Its space may be needed for the file that is made below.
+      (*file)->DeleteFile();
+    } else {
+      found.emplace(sequence, *std::move(file));
     }
-    found.emplace(sequence, *std::move(file));
   }
 
-  std::unordered_map<uint64_t, absl::string_view> open;
+  std::map<uint64_t, Slot> open;
   for (auto& [sequence, file] : found) {
-    next_sequence_ = sequence + 1;
-    if (file->end() == SpoolSegment::kBegin) {
-      file->DeleteFile();
-      continue;
-    }
+    segments_.push_back(std::make_unique<Segment>());
     for (size_t at = SpoolSegment::kBegin; at < file->end();) {
       const auto record = file->At(at);
       next_id_ = std::max(next_id_, record->id + 1);
       if (record->kind == Kind::kOpened) {
-        open[record->id] = record->payload;
+        open[record->id] = {
+            .id = record->id, .segment = segments_.back().get(), .offset = at};
       } else {
         open.erase(record->id);
         waiting_.fetch_add(1);
@@ -153,36 +152,52 @@ absl::Status UsageSpool::Recover(absl::Time now) {
       at = record->next;
     }
     bytes_.fetch_add(static_cast<int64_t>(file->end() - SpoolSegment::kBegin));
-    segments_.push_back(std::make_unique<Segment>());
     segments_.back()->file = std::move(file);
   }
-
-  // Never append to a file whose end may be torn.
-  auto fresh = SpoolSegment::Create(PathOf(next_sequence_), next_sequence_,
-                                    segment_bytes_);
-  if (!fresh.ok()) return fresh.status();
-  ++next_sequence_;
-  segments_.push_back(std::make_unique<Segment>());
-  segments_.back()->file = *std::move(fresh);
-
-  for (const auto& [id, payload] : open) {
-    UsageRow row;
-    if (!row.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
-      continue;
-    }
-    MarkUnknown(row, now);
-    if (!AppendClosed(id, Serialize(row))) return health_;
+  for (const auto& [id, slot] : open) {
+    abandoned_.push_back(TakeSlot());
+    slots_[abandoned_.back()] = slot;
+    ++slot.segment->open;
+    ++open_;
   }
+
+  // Without space, what is there can still be delivered.
+  if (!AddSpare() && segments_.empty()) return health_;
+  if (segments_.empty()) TakeSpare();
+  CloseAbandoned();
   return absl::OkStatus();
+}
+
+void UsageSpool::CloseAbandoned() {
+  while (!abandoned_.empty()) {
+    const Slot& slot = slots_[abandoned_.back()];
+    const auto record = slot.segment->file->At(slot.offset);
+    UsageRow row;
+    if (row.ParseFromArray(record->payload.data(),
+                           static_cast<int>(record->payload.size()))) {
+      MarkUnknown(row, opened_at_);
+      const std::string& payload = Serialize(row);
+      const auto size =
+          static_cast<int64_t>(SpoolSegment::RecordSize(payload.size()));
+      if (!MakeRoom(size, size, max_segments_)) return;
+      AppendClosed(slot.id, payload);
+    } else {
+      CountDropped();
+    }
+    FreeSlot(abandoned_.back());
+    abandoned_.pop_back();
+  }
 }
 
 absl::StatusOr<UsageSpool::Ticket> UsageSpool::Begin(const UsageRow& row) {
   const std::string& payload = Serialize(row);
-  const size_t size = SpoolSegment::RecordSize(payload.size());
+  const auto size =
+      static_cast<int64_t>(SpoolSegment::RecordSize(payload.size()));
+  const auto reserve = static_cast<int64_t>(
+      SpoolSegment::RecordSize(payload.size() + kCloseGrowth));
   Ticket ticket;
   MutexLock lock(mu_);
-  Segment* segment = HasRoomFor(size) ? SegmentFor(size) : nullptr;
-  if (segment == nullptr) {
+  if (!MakeRoom(reserve, size + reserve, max_segments_)) {
     if (!options_.drop_when_full) return FullError();
     CountDropped();
     return ticket;
@@ -190,21 +205,26 @@ absl::StatusOr<UsageSpool::Ticket> UsageSpool::Begin(const UsageRow& row) {
   ticket.slot_ = TakeSlot();
   Slot& slot = slots_[ticket.slot_];
   slot.id = next_id_++;
-  AppendOpened(slot, segment, payload);
+  slot.reserve = reserve;
+  reserved_ += reserve;
   ++open_;
+  AppendOpened(slot, payload);
   return ticket;
 }
 
 void UsageSpool::End(Ticket ticket, const UsageRow& row) {
   if (ticket.slot_ == Ticket::kNone) return;
   const std::string& payload = Serialize(row);
+  const auto size =
+      static_cast<int64_t>(SpoolSegment::RecordSize(payload.size()));
   MutexLock lock(mu_);
-  Slot& slot = slots_[ticket.slot_];
-  if (!AppendClosed(slot.id, payload)) CountDropped();
-  --slot.segment->open;
-  --open_;
-  slot.segment = nullptr;
-  free_slots_.push_back(ticket.slot_);
+  const Slot slot = slots_[ticket.slot_];
+  FreeSlot(ticket.slot_);
+  if (size <= slot.reserve || MakeRoom(size, size, max_segments_)) {
+    AppendClosed(slot.id, payload);
+  } else {
+    CountDropped();
+  }
 }
 
 uint32_t UsageSpool::TakeSlot() {
@@ -217,57 +237,83 @@ uint32_t UsageSpool::TakeSlot() {
   return slot;
 }
 
-bool UsageSpool::HasRoomFor(size_t record_size) {
-  const int64_t files_left = std::max<int64_t>(
-      0, max_segments_ - static_cast<int64_t>(segments_.size()));
-  const int64_t room =
-      static_cast<int64_t>(segments_.back()->file->free_bytes()) +
-      files_left * static_cast<int64_t>(segment_bytes_);
-  return static_cast<int64_t>(record_size) + (open_ + 1) * kCloseReserve <=
-         room;
+void UsageSpool::FreeSlot(uint32_t slot) {
+  --slots_[slot].segment->open;
+  --open_;
+  reserved_ -= slots_[slot].reserve;
+  slots_[slot] = Slot();
+  free_slots_.push_back(slot);
+}
+
+int64_t UsageSpool::Room() const {
+  // A record lies in one file: where the next one is begun, less than a record
+  // stays unused.
+  const auto spares = static_cast<int64_t>(spares_.size());
+  const auto spare_bytes =
+      static_cast<int64_t>(segment_bytes_ - SpoolSegment::kBegin);
+  return static_cast<int64_t>(segments_.back()->file->free_bytes()) +
+         spares * (spare_bytes - largest_record_);
+}
+
+bool UsageSpool::MakeRoom(int64_t record, int64_t bytes, int64_t max_files) {
+  if (record > static_cast<int64_t>(segment_bytes_ / 4)) return false;
+  largest_record_ = std::max(largest_record_, record);
+  while (Room() < reserved_ + bytes) {
+    // Once it has failed, the maintenance finds out when it works again.
+    if (Files() >= max_files || !health_.ok() || !AddSpare()) return false;
+  }
+  return true;
+}
+
+int64_t UsageSpool::Files() const {
+  return static_cast<int64_t>(segments_.size() + spares_.size());
+}
+
+bool UsageSpool::AddSpare() {
+  auto made = SpoolSegment::Create(PathOf(next_sequence_), next_sequence_,
+                                   segment_bytes_);
+  ++next_sequence_;
+  health_ = made.status();
+  if (!made.ok()) return false;
+  KeepSpare(*std::move(made));
+  return true;
+}
+
+void UsageSpool::KeepSpare(std::unique_ptr<SpoolSegment> file) {
+  const auto place = std::upper_bound(
+      spares_.begin(), spares_.end(), file->sequence(),
+      [](uint64_t sequence, const std::unique_ptr<SpoolSegment>& spare) {
+        return sequence < spare->sequence();
+      });
+  spares_.insert(place, std::move(file));
+}
+
+void UsageSpool::TakeSpare() {
+  segments_.push_back(std::make_unique<Segment>());
+  segments_.back()->file = std::move(spares_.front());
+  spares_.pop_front();
+  wake_.NotifyOne();
 }
 
 UsageSpool::Segment* UsageSpool::SegmentFor(size_t record_size) {
-  Segment* current = segments_.back().get();
-  if (record_size <= current->file->free_bytes()) return current;
-  std::unique_ptr<SpoolSegment> file = std::move(spare_);
-  if (file == nullptr) {
-    auto made = SpoolSegment::Create(PathOf(next_sequence_), next_sequence_,
-                                     segment_bytes_);
-    ++next_sequence_;
-    health_ = made.status();
-    if (!made.ok()) return nullptr;
-    file = *std::move(made);
-  }
-  if (record_size > file->free_bytes()) {
-    spare_ = std::move(file);
-    return nullptr;
-  }
-  segments_.push_back(std::make_unique<Segment>());
-  segments_.back()->file = std::move(file);
-  wake_.NotifyOne();
+  if (record_size > segments_.back()->file->free_bytes()) TakeSpare();
   return segments_.back().get();
 }
 
-void UsageSpool::AppendOpened(Slot& slot, Segment* segment,
-                              absl::string_view payload) {
-  slot.segment = segment;
-  slot.offset = segment->file->end();
-  segment->file->Append(Kind::kOpened, slot.id, payload);
-  ++segment->open;
-  bytes_.fetch_add(
-      static_cast<int64_t>(SpoolSegment::RecordSize(payload.size())),
-      std::memory_order_relaxed);
+void UsageSpool::AppendOpened(Slot& slot, absl::string_view payload) {
+  const size_t size = SpoolSegment::RecordSize(payload.size());
+  slot.segment = SegmentFor(size);
+  slot.offset = slot.segment->file->end();
+  slot.segment->file->Append(Kind::kOpened, slot.id, payload);
+  ++slot.segment->open;
+  bytes_.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
 }
 
-bool UsageSpool::AppendClosed(uint64_t id, absl::string_view payload) {
+void UsageSpool::AppendClosed(uint64_t id, absl::string_view payload) {
   const size_t size = SpoolSegment::RecordSize(payload.size());
-  Segment* segment = SegmentFor(size);
-  if (segment == nullptr) return false;
-  segment->file->Append(Kind::kClosed, id, payload);
+  SegmentFor(size)->file->Append(Kind::kClosed, id, payload);
   bytes_.fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
   waiting_.fetch_add(1, std::memory_order_relaxed);
-  return true;
 }
 
 std::vector<UsageRow> UsageSpool::Read(size_t max_rows) {
@@ -329,6 +375,15 @@ void UsageSpool::Advance(Cursor to) {
                      ? Cursor{delivered_.segment - 1, delivered_.offset}
                      : Cursor{};
   }
+  SpoolSegment& oldest = *segments_.front()->file;
+  const bool all_delivered = segments_.size() == 1 &&
+                             segments_.front()->open == 0 &&
+                             delivered_.offset >= oldest.end();
+  if (all_delivered && !health_.ok() && spares_.empty()) {
+    // No file can be made, so this one has to do.
+    oldest.Clear();
+    delivered_ = {};
+  }
   int64_t bytes = 0;
   for (const auto& segment : segments_) {
     bytes += static_cast<int64_t>(segment->file->end() - SpoolSegment::kBegin);
@@ -346,11 +401,12 @@ bool UsageSpool::CarryOver() {
   for (Slot& slot : slots_) {
     if (slot.segment != oldest) continue;
     const auto record = oldest->file->At(slot.offset);
-    Segment* newest =
-        SegmentFor(SpoolSegment::RecordSize(record->payload.size()));
-    if (newest == nullptr) return false;
+    const auto size =
+        static_cast<int64_t>(SpoolSegment::RecordSize(record->payload.size()));
+    // One file more than the limit: the oldest goes in turn.
+    if (!MakeRoom(size, size, max_segments_ + 1)) return false;
     --oldest->open;
-    AppendOpened(slot, newest, record->payload);
+    AppendOpened(slot, record->payload);
   }
   return true;
 }
@@ -378,9 +434,9 @@ void UsageSpool::SyncAndPrepare() {
   const std::shared_ptr<SpoolSegment> current = segments_.back()->file;
   // After a failure it is also the proof that writing works again.
   const bool need_spare =
-      spare_ == nullptr &&
-      static_cast<int64_t>(segments_.size()) < max_segments_ &&
-      (!health_.ok() || current->free_bytes() < segment_bytes_ / 2);
+      Files() < max_segments_ &&
+      (!health_.ok() ||
+       (spares_.empty() && current->free_bytes() < segment_bytes_ / 2));
   const uint64_t sequence = need_spare ? next_sequence_++ : 0;
   mu_.Unlock();
   const absl::Status synced = current->Sync();
@@ -393,12 +449,15 @@ void UsageSpool::SyncAndPrepare() {
   // Without need of a spare file, a good sync is all that health asks for.
   health_ = synced;
   if (synced.ok() && need_spare) health_ = made.status();
-  if (!made.ok()) return;
-  if (spare_ == nullptr && sequence > segments_.back()->file->sequence()) {
-    spare_ = *std::move(made);
-  } else {
-    (*made)->DeleteFile();
+  if (made.ok()) {
+    // The files are read again in the order of their numbers.
+    if (sequence > segments_.back()->file->sequence()) {
+      KeepSpare(*std::move(made));
+    } else {
+      (*made)->DeleteFile();
+    }
   }
+  if (health_.ok()) CloseAbandoned();
 }
 
 }  // namespace gateway::model_router

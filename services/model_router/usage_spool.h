@@ -27,6 +27,9 @@ using metrics_collector::v1::UsageRow;
 // ends; both survive a kill of the process at any moment. What an earlier
 // process left open is closed as UNKNOWN when the directory is opened again.
 //
+// No row is begun before there is room on the disk for its end, in files that
+// are reserved already: a disk that fills up refuses new rows, and loses none.
+//
 // Thread-safe, but that reading and what goes with it is for one reader.
 class UsageSpool {
  public:
@@ -41,6 +44,9 @@ class UsageSpool {
     absl::Duration sync_interval = absl::Seconds(1);
   };
 
+  // What the end of an attempt adds to its row, at most.
+  static constexpr size_t kCloseGrowth = 512;
+
   // An attempt whose row is open.
   class Ticket {
    public:
@@ -53,8 +59,9 @@ class UsageSpool {
     uint32_t slot_ = kNone;
   };
 
-  // UNAVAILABLE: the directory cannot be made, locked or written; `now` is the
-  // end of the rows that are closed as unknown.
+  // `now` is the end of the rows that are closed as unknown. UNAVAILABLE: the
+  // directory cannot be made, locked or written. If it holds rows and only
+  // lacks space, it opens, unhealthy, so that they are delivered.
   static absl::StatusOr<std::unique_ptr<UsageSpool>> Open(Options options,
                                                           absl::Time now);
   ~UsageSpool();
@@ -66,7 +73,9 @@ class UsageSpool {
   // hint: the attempt must not begin.
   absl::StatusOr<Ticket> Begin(const UsageRow& row);
 
-  // Closes it with the whole row. Exactly once for each Begin that was OK.
+  // Closes it with the whole row, at most kCloseGrowth larger than it began; a
+  // larger one is dropped and counted if no room can be had. Exactly once for
+  // each Begin that was OK.
   void End(Ticket ticket, const UsageRow& row);
 
   // Closed rows not yet delivered, oldest first, at most `max_rows`. The same
@@ -77,7 +86,8 @@ class UsageSpool {
 
   // Bytes of rows that wait for delivery.
   int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-  // Rows lost: because the spool was full, or refused by the ledger for good.
+  // Rows lost: because the spool was full, or refused by the ledger for good,
+  // or damaged.
   int64_t dropped_rows() const {
     return dropped_.load(std::memory_order_relaxed);
   }
@@ -102,6 +112,8 @@ class UsageSpool {
     uint64_t id = 0;
     Segment* segment = nullptr;  // null: free
     size_t offset = 0;
+    // Bytes kept free for its end.
+    int64_t reserve = 0;
   };
   struct Cursor {
     size_t segment = 0;  // index into segments_
@@ -114,14 +126,29 @@ class UsageSpool {
   absl::Status Recover(absl::Time now);
   std::string PathOf(uint64_t sequence) const;
 
-  bool HasRoomFor(size_t record_size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Null if there is no room and none can be had.
+  // Bytes that records of at most largest_record_ may take together, without
+  // another file.
+  int64_t Room() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Makes files until `bytes` more fit beside all that is reserved, as records
+  // of `record` and less. False: the disk or the spool is full.
+  bool MakeRoom(int64_t record, int64_t bytes, int64_t max_files)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool AddSpare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void KeepSpare(std::unique_ptr<SpoolSegment> file)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int64_t Files() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The spare file is written to from now on.
+  void TakeSpare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Where a record goes for which there is room.
   Segment* SegmentFor(size_t record_size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   uint32_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void AppendOpened(Slot& slot, Segment* segment, absl::string_view payload)
+  void FreeSlot(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AppendOpened(Slot& slot, absl::string_view payload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool AppendClosed(uint64_t id, absl::string_view payload)
+  void AppendClosed(uint64_t id, absl::string_view payload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // As unknown, as far as there is room.
+  void CloseAbandoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What lies before is delivered: deletes the files that are done with.
   void Advance(Cursor to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Moves the openings in the oldest file to the newest. False: no room.
@@ -134,6 +161,7 @@ class UsageSpool {
   const size_t segment_bytes_;
   const int64_t max_segments_;
   int lock_fd_ = -1;
+  absl::Time opened_at_;  // set by Open
 
   std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> waiting_{0};
@@ -144,12 +172,18 @@ class UsageSpool {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   // Oldest first; the last one is written to.
   std::deque<std::unique_ptr<Segment>> segments_ ABSL_GUARDED_BY(mu_);
-  std::unique_ptr<SpoolSegment> spare_ ABSL_GUARDED_BY(mu_);
+  // Empty files to be written to next, in this order.
+  std::deque<std::unique_ptr<SpoolSegment>> spares_ ABSL_GUARDED_BY(mu_);
   uint64_t next_sequence_ ABSL_GUARDED_BY(mu_) = 1;
   uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mu_);
   std::vector<uint32_t> free_slots_ ABSL_GUARDED_BY(mu_);
   int64_t open_ ABSL_GUARDED_BY(mu_) = 0;
+  // Of all slots.
+  int64_t reserved_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t largest_record_ ABSL_GUARDED_BY(mu_) = 0;
+  // Left open by an earlier process, and not yet closed for want of room.
+  std::vector<uint32_t> abandoned_ ABSL_GUARDED_BY(mu_);
   Cursor delivered_ ABSL_GUARDED_BY(mu_);
   absl::Status health_ ABSL_GUARDED_BY(mu_);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "common/status/error.h"
 #include "tests/unit/services/model_router/flow_test_support.h"
@@ -268,6 +270,154 @@ TEST_F(BoundedUsageSpoolTest, ALongAttemptHoldsNoFileAndIsNotForgotten) {
     EXPECT_EQ(row.outcome(), metrics_collector::v1::OUTCOME_UNKNOWN);
   }
   EXPECT_TRUE(found);
+}
+
+TEST_F(BoundedUsageSpoolTest, ALongAttemptDoesNotKeepAFullSpoolFull) {
+  auto spool = Open(Small());
+  ASSERT_TRUE(spool->Begin(Row("early")).ok());
+  // No byte is left that a small record could still take.
+  for (const char* id : {"a-rather-long-request-id-to-begin-with", "x", ""}) {
+    for (auto ticket = spool->Begin(Row(id)); ticket.ok();
+         ticket = spool->Begin(Row(id))) {
+      spool->End(*ticket, Done(Row(id)));
+    }
+  }
+  while (const size_t count = spool->Read(1000).size()) spool->Delivered(count);
+  EXPECT_LE(Files(), 2);
+  EXPECT_TRUE(spool->Begin(Row("late")).ok());
+}
+
+// As long as it lives no file can be made that is as large as a spool's.
+class FullDisk {
+ public:
+  FullDisk() {
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = 48 << 10;
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FullDisk() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+class FullDiskUsageSpoolTest : public BoundedUsageSpoolTest {
+ protected:
+  UsageSpool::Options Quick() const {
+    UsageSpool::Options options = Small();
+    options.sync_interval = absl::Milliseconds(1);
+    return options;
+  }
+
+  // Rows that are begun until one is refused.
+  std::vector<UsageSpool::Ticket> BeginAll(UsageSpool& spool) {
+    std::vector<UsageSpool::Ticket> open;
+    for (int i = 0; i < 20'000; ++i) {
+      auto ticket = spool.Begin(Row(std::to_string(i)));
+      if (!ticket.ok()) {
+        EXPECT_EQ(ReasonOf(ticket.status()), reason::kUsageSpoolFull);
+        return open;
+      }
+      open.push_back(*ticket);
+    }
+    ADD_FAILURE() << "none was refused";
+    return open;
+  }
+
+  void AwaitHealth(const UsageSpool& spool, bool healthy) {
+    const absl::Time end = absl::Now() + absl::Seconds(30);
+    while (spool.Health().ok() != healthy && absl::Now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(spool.Health().ok(), healthy) << spool.Health();
+  }
+};
+
+TEST_F(FullDiskUsageSpoolTest, WhatHasBegunIsKeptAndNothingElseBegins) {
+  auto spool = Open(Quick());
+  auto full = std::make_unique<FullDisk>();
+  const auto open = BeginAll(*spool);
+  ASSERT_FALSE(open.empty());
+  AwaitHealth(*spool, false);
+  for (size_t i = 0; i < open.size(); ++i) {
+    spool->End(open[i], Done(Row(std::to_string(i))));
+  }
+  EXPECT_EQ(spool->dropped_rows(), 0);
+  const auto rows = spool->Read(open.size() + 1);
+  ASSERT_EQ(rows.size(), open.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ASSERT_EQ(rows[i].request_id(), std::to_string(i));
+  }
+
+  full.reset();
+  AwaitHealth(*spool, true);
+  EXPECT_TRUE(spool->Begin(Row("later")).ok());
+}
+
+TEST_F(FullDiskUsageSpoolTest, TheLastFileIsUsedAgainOnceItIsDelivered) {
+  auto spool = Open(Quick());
+  FullDisk full;
+  for (int round = 0; round < 3; ++round) {
+    const auto open = BeginAll(*spool);
+    ASSERT_FALSE(open.empty());
+    for (const auto& ticket : open) spool->End(ticket, Done(Row("r")));
+    AwaitHealth(*spool, false);
+    spool->Delivered(spool->Read(open.size()).size());
+    EXPECT_EQ(spool->bytes(), 0);
+  }
+  Write(*spool, "last");
+  EXPECT_THAT(Ids(spool->Read(10)), ElementsAre("last"));
+  spool.reset();
+  spool = Open(Quick());
+  EXPECT_THAT(Ids(spool->Read(10)), ElementsAre("last"));
+}
+
+TEST_F(FullDiskUsageSpoolTest, ARestartOnItDeliversWhatIsThere) {
+  auto spool = Open(Quick());
+  Write(*spool, "closed");
+  ASSERT_TRUE(spool->Begin(Row("open")).ok());
+  spool.reset();
+
+  auto full = std::make_unique<FullDisk>();
+  spool = Open(Quick());
+  ASSERT_NE(spool, nullptr);
+  EXPECT_FALSE(spool->Health().ok());
+  EXPECT_FALSE(spool->Begin(Row("new")).ok());
+  EXPECT_THAT(Ids(spool->Read(10)), ElementsAre("closed"));
+  spool->Delivered(1);
+  EXPECT_THAT(spool->Read(10), IsEmpty());
+
+  full.reset();
+  AwaitHealth(*spool, true);
+  const auto rows = spool->Read(10);
+  ASSERT_THAT(Ids(rows), ElementsAre("open"));
+  EXPECT_EQ(rows[0].outcome(), metrics_collector::v1::OUTCOME_UNKNOWN);
+  EXPECT_EQ(rows[0].end_time().seconds(), absl::ToUnixSeconds(kNow));
+  EXPECT_EQ(spool->dropped_rows(), 0);
+  Write(*spool, "new");
+}
+
+TEST_F(FullDiskUsageSpoolTest, WithoutRowsItDoesNotOpen) {
+  FullDisk full;
+  EXPECT_TRUE(absl::IsUnavailable(UsageSpool::Open(Quick(), kNow).status()));
+}
+
+TEST_F(FullDiskUsageSpoolTest, ARowTooLargeForItsReserveIsCounted) {
+  auto spool = Open(Quick());
+  FullDisk full;
+  const auto open = BeginAll(*spool);
+  UsageRow grown = Done(Row("0"));
+  grown.set_reason(std::string(4 * UsageSpool::kCloseGrowth, 'x'));
+  spool->End(open[0], grown);
+  EXPECT_EQ(spool->dropped_rows(), 1);
+  // And takes no room from the others.
+  for (size_t i = 1; i < open.size(); ++i) {
+    spool->End(open[i], Done(Row(std::to_string(i))));
+  }
+  EXPECT_EQ(spool->dropped_rows(), 1);
+  EXPECT_EQ(spool->waiting_rows(), static_cast<int64_t>(open.size()) - 1);
 }
 
 // A process that is killed in the middle of its work.
