@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/concurrency/cgroup.h"
 
 namespace gateway::metrics {
@@ -38,7 +40,7 @@ void AddFamily(const std::string& name, const std::string& help,
   families.push_back(std::move(family));
 }
 
-std::string ReadFile(const char* path) {
+std::string ReadFile(const std::string& path) {
   std::ifstream file(path);
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
@@ -81,9 +83,22 @@ std::optional<double> BootSeconds() {
   return std::nullopt;
 }
 
-std::optional<double> ResidentBytes() {
+// "MemTotal:       16324520 kB"
+std::optional<double> MachineBytes(const std::string& root) {
+  for (absl::string_view line :
+       absl::StrSplit(ReadFile(root + "/proc/meminfo"), '\n')) {
+    int64_t kib = 0;
+    if (absl::ConsumePrefix(&line, "MemTotal:") &&
+        absl::ConsumeSuffix(&line, "kB") && absl::SimpleAtoi(line, &kib)) {
+      return static_cast<double>(kib) * 1024;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<double> ResidentBytes(const std::string& root) {
   const std::vector<std::string> fields =
-      absl::StrSplit(ReadFile("/proc/self/statm"), ' ');
+      absl::StrSplit(ReadFile(root + "/proc/self/statm"), ' ');
   int64_t pages = 0;
   if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) {
     return std::nullopt;
@@ -130,19 +145,24 @@ std::optional<double> ToDouble(std::optional<int64_t> value) {
 
 }  // namespace
 
-Families CollectProcess(const BuildLabels& build) {
+Families CollectProcess(const BuildLabels& build, const std::string& root) {
   Families families;
   families.push_back(BuildInfoFamily(build));
 
-  const Cgroup cgroup;
-  const std::optional<double> resident = ResidentBytes();
+  const Cgroup cgroup(root);
+  const std::optional<double> resident = ResidentBytes(root);
   std::optional<double> used = ToDouble(cgroup.MemoryUsageBytes());
   if (!used.has_value()) used = resident;
   AddFamily("agentgw_memory_usage_bytes",
             "Memory in use, as the container's limit counts it.",
             MetricType::Gauge, used, families);
-  AddFamily("agentgw_memory_limit_bytes", "The container's memory limit.",
-            MetricType::Gauge, ToDouble(cgroup.MemoryLimitBytes()), families);
+  std::optional<double> limit = MachineBytes(root);
+  if (const auto own = ToDouble(cgroup.MemoryLimitBytes())) {
+    limit = std::min(*own, limit.value_or(*own));
+  }
+  AddFamily("agentgw_memory_limit_bytes",
+            "The container's memory limit, or all the machine has.",
+            MetricType::Gauge, limit, families);
 
   const std::optional<Stat> stat = ReadStat();
   if (stat.has_value()) {

@@ -15,10 +15,12 @@ struct BuildLabels {
 };
 
 // The series of the process itself: agentgw_build_info,
-// agentgw_memory_usage_bytes, agentgw_memory_limit_bytes (absent if there is
-// no limit) and process_*. Reads /proc and the cgroup at each call; what
-// cannot be read is absent. Thread-safe.
-Families CollectProcess(const BuildLabels& build);
+// agentgw_memory_usage_bytes, agentgw_memory_limit_bytes and process_*. Usage
+// and limit are the cgroup's; without them, the process's resident memory and
+// the machine's. Reads /proc and the cgroup at each call, below `root` (tests
+// give a directory that looks like `/`); what cannot be read is absent.
+// Thread-safe.
+Families CollectProcess(const BuildLabels& build, const std::string& root = "");
 
 }  // namespace gateway::metrics
 

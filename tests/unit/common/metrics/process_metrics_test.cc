@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -16,9 +18,9 @@ namespace {
 
 const BuildLabels kBuild = {"1.2.3", "abc", "Debug"};
 
-std::map<std::string, double> Values() {
+std::map<std::string, double> Values(const std::string& root = "") {
   std::map<std::string, double> values;
-  for (const auto& family : CollectProcess(kBuild)) {
+  for (const auto& family : CollectProcess(kBuild, root)) {
     EXPECT_EQ(family.metric.size(), 1u);
     values[family.name] = family.type == prometheus::MetricType::Counter
                               ? family.metric[0].counter.value
@@ -36,6 +38,57 @@ TEST(ProcessMetricsTest, ReadsWhatTheKernelSays) {
   EXPECT_LE(values.at("process_start_time_seconds"), now + 2);
   EXPECT_GT(values.at("process_start_time_seconds"), now - 3600);
   EXPECT_GE(values.at("process_cpu_seconds_total"), 0);
+}
+
+// A directory that looks like `/` of a machine with 1 GiB.
+class MemoryTest : public testing::Test {
+ protected:
+  MemoryTest() {
+    std::string pattern = testing::TempDir() + "memory_XXXXXX";
+    root_ = mkdtemp(pattern.data());
+    Write("/proc/meminfo", "MemTotal:        1048576 kB\nMemFree: 1 kB\n");
+    Write("/proc/self/statm", "900 100 50 1 0 60 0\n");
+  }
+  ~MemoryTest() override { std::filesystem::remove_all(root_); }
+
+  void Write(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(
+        std::filesystem::path(root_ + path).parent_path());
+    std::ofstream(root_ + path) << text;
+  }
+  double Usage() { return Values(root_).at("agentgw_memory_usage_bytes"); }
+  double Limit() { return Values(root_).at("agentgw_memory_limit_bytes"); }
+
+  std::string root_;
+};
+
+TEST_F(MemoryTest, IsTheContainersInVersion2) {
+  Write("/proc/self/cgroup", "0::/pod\n");
+  Write("/sys/fs/cgroup/pod/memory.max", "524288\n");
+  Write("/sys/fs/cgroup/pod/memory.current", "4000\n");
+  EXPECT_EQ(Usage(), 4000);
+  EXPECT_EQ(Limit(), 524288);
+}
+
+TEST_F(MemoryTest, IsTheContainersInVersion1) {
+  Write("/proc/self/cgroup", "9:memory:/pod\n");
+  Write("/sys/fs/cgroup/memory/pod/memory.limit_in_bytes", "524288\n");
+  Write("/sys/fs/cgroup/memory/pod/memory.usage_in_bytes", "4000\n");
+  EXPECT_EQ(Usage(), 4000);
+  EXPECT_EQ(Limit(), 524288);
+}
+
+TEST_F(MemoryTest, IsTheProcessesAndTheMachinesWithoutOne) {
+  EXPECT_EQ(Usage(), 100.0 * static_cast<double>(sysconf(_SC_PAGESIZE)));
+  EXPECT_EQ(Limit(), 1 << 30);
+}
+
+TEST_F(MemoryTest, ALimitBeyondTheMachineIsTheMachines) {
+  Write("/proc/self/cgroup", "0::/pod\n");
+  Write("/sys/fs/cgroup/pod/memory.max", "max\n");
+  EXPECT_EQ(Limit(), 1 << 30);
+  Write("/sys/fs/cgroup/pod/memory.max", "1099511627776\n");
+  EXPECT_EQ(Limit(), 1 << 30);
 }
 
 TEST(ProcessMetricsTest, CountsOpenFiles) {
