@@ -134,6 +134,8 @@ const ReasonInfo kReasons[] = {
      kTypeOverloaded, kGateway, kRetry, kSoon},
     {reason::kUsageSpoolFull, StatusCode::kUnavailable, 503, kTypeOverloaded,
      kGateway, kRetry, absl::Seconds(5)},
+    {reason::kDataLoss, StatusCode::kDataLoss, 500, kTypeServer, kGateway,
+     kOperator, kNone},
 };
 
 absl::string_view DefaultReason(StatusCode code) {

@@ -74,6 +74,7 @@ inline constexpr char kSessionUnavailable[] = "session_unavailable";
 inline constexpr char kSessionNotSaved[] = "session_not_saved";
 inline constexpr char kStorageUnavailable[] = "storage_unavailable";
 inline constexpr char kUsageSpoolFull[] = "usage_spool_full";
+inline constexpr char kDataLoss[] = "data_loss";
 }  // namespace reason
 
 // What is fixed for a reason.

@@ -116,6 +116,25 @@ absl::StatusOr<Database::Handle> Database::Use() const {
   return handle;
 }
 
+absl::StatusOr<std::optional<std::string>> Database::Get(
+    size_t family, const std::string& key) const {
+  ASSIGN_OR_RETURN(const Handle handle, Use());
+  std::string value;
+  const rocksdb::Status got =
+      handle->Get(rocksdb::ReadOptions(), handle.family(family), key, &value);
+  if (got.IsNotFound()) return std::optional<std::string>();
+  RETURN_IF_ERROR(ToStatus(got));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::Status Database::NoteDamage(absl::string_view what,
+                                  absl::string_view id) const {
+  damages_.fetch_add(1);
+  LOG_ERROR("storage", "stored data is damaged",
+            {{"path", options_.path}, {"what", what}, {"id", id}});
+  return DamagedData();
+}
+
 absl::Status Database::Write(rocksdb::WriteBatch& batch, bool synced) {
   RETURN_IF_ERROR(Health());
   ASSIGN_OR_RETURN(const Handle handle, Use());
@@ -173,16 +192,26 @@ bool Database::WriteStopped() const {
 absl::Status ToStatus(const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
   if (status.IsNotFound()) return absl::NotFoundError("no such key");
-  if (status.IsCorruption()) {
-    return absl::DataLossError(absl::StrCat("storage: ", status.ToString()));
-  }
-  return MakeError(reason::kStorageUnavailable, "the store cannot be written");
+  LOG_WARNING_EVERY(absl::Seconds(1), "storage", "the store failed",
+                    {{"error", status.ToString()}});
+  if (status.IsCorruption()) return DamagedData();
+  return MakeError(reason::kStorageUnavailable, "the store cannot be used");
+}
+
+absl::Status DamagedData() {
+  return MakeError(reason::kDataLoss, "what is stored is damaged");
 }
 
 void AppendBigEndian64(std::string& key, uint64_t value) {
   char bytes[8];
   absl::big_endian::Store64(bytes, value);
   key.append(bytes, sizeof(bytes));
+}
+
+void AppendSized(std::string& key, absl::string_view part) {
+  key.push_back(static_cast<char>(part.size() >> 8));
+  key.push_back(static_cast<char>(part.size()));
+  key.append(part.data(), part.size());
 }
 
 uint64_t ReadBigEndian64(const char* bytes) {

@@ -3,11 +3,13 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
 #include <rocksdb/db.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -64,6 +66,16 @@ class Database {
   // UNAVAILABLE `storage_unavailable` while a Reopen has failed.
   absl::StatusOr<Handle> Use() const;
 
+  // The value of a key; nullopt if there is none. As ToStatus.
+  absl::StatusOr<std::optional<std::string>> Get(size_t family,
+                                                 const std::string& key) const;
+
+  // Whoever meets an entry that is damaged, and passes over it, says which one
+  // it was: it is logged and counted. Gives DATA_LOSS `data_loss`.
+  absl::Status NoteDamage(absl::string_view what, absl::string_view id) const;
+  // How often that was.
+  int64_t damages() const { return damages_.load(); }
+
   // Writes; `synced` returns once the disk has it. UNAVAILABLE
   // `storage_unavailable` if it failed, or an earlier one did.
   absl::Status Write(rocksdb::WriteBatch& batch, bool synced);
@@ -96,15 +108,24 @@ class Database {
   std::unique_ptr<rocksdb::DB> db_;                     // by mu_
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // by mu_
   std::atomic<bool> write_failed_{false};
+  mutable std::atomic<int64_t> damages_{0};
 };
 
-// NOT_FOUND stays; whatever else fails is UNAVAILABLE `storage_unavailable`, or
-// DATA_LOSS for a damaged file.
+// NOT_FOUND stays; DATA_LOSS `data_loss` for a damaged file; whatever else
+// fails is UNAVAILABLE `storage_unavailable`. Logs RocksDB's own words, which
+// name files and are not for callers.
 absl::Status ToStatus(const rocksdb::Status& status);
+
+// DATA_LOSS `data_loss`.
+absl::Status DamagedData();
 
 // Numbers in keys, so that keys sort as the numbers do.
 void AppendBigEndian64(std::string& key, uint64_t value);
 uint64_t ReadBigEndian64(const char* bytes);
+
+// A part of a key that is not the last one, with its length (at most 65535), so
+// that none, whatever bytes it holds, can reach into what follows.
+void AppendSized(std::string& key, absl::string_view part);
 
 }  // namespace gateway::storage
 

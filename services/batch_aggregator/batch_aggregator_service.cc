@@ -77,6 +77,7 @@ Awaitable<absl::Status> BatchAggregatorService::Receive(
                         incoming.draft.Add(message.item()));
     incoming.items.push_back(
         {static_cast<uint32_t>(incoming.items.size()), facts.pending});
+    incoming.items.back().pending.clear_custom_id();
     incoming.chunk_bytes += facts.pending.bytes();
     StagedItem& staged = incoming.chunk.emplace_back();
     *staged.item.mutable_item() = std::move(*message.mutable_item());

@@ -93,6 +93,7 @@ absl::StatusOr<BatchDraft::Facts> BatchDraft::Add(const v1::BatchItem& item) {
                                   limits_.max_bytes, " bytes together"))
         .Build();
   }
+  facts.pending.set_custom_id(item.custom_id());
   const absl::Status checked = CheckItem(item, facts);
   if (!checked.ok()) return InItem(index, checked);
   if (!ids_.insert(item.custom_id()).second) {

@@ -25,9 +25,13 @@ std::optional<uint64_t> BatchNumber(const std::string& batch_id) {
   return number;
 }
 
+std::string BatchIdPrefix(uint64_t number) {
+  return absl::StrFormat("%s%016x", kPrefix, number);
+}
+
 std::string MakeBatchId(uint64_t number) {
   absl::BitGen random;
-  return absl::StrFormat("%s%016x%016x", kPrefix, number,
+  return absl::StrFormat("%s%016x", BatchIdPrefix(number),
                          absl::Uniform<uint64_t>(random));
 }
 

@@ -28,7 +28,10 @@ struct OpenBatch {
   stored::v1::Batch batch;
   struct Item {
     uint32_t index = 0;
+    // Without its custom id, which ReadCustomId knows.
     stored::v1::PendingItem pending;
+    // It cannot be sent: what is stored of it cannot be read.
+    bool damaged = false;
   };
   // Those without a result.
   std::vector<Item> items;
@@ -62,6 +65,9 @@ struct ResultPage {
 // UNAVAILABLE `storage_unavailable` if the storage cannot be read or written;
 // what is said to be durable survives power loss once the method has returned
 // OK. Numbers name batches inside this process; batch ids and tenants outside.
+//
+// What is damaged is logged and counted. It gives DATA_LOSS `data_loss` to
+// those who ask for it, and stands in nobody else's way.
 class BatchRepository {
  public:
   virtual ~BatchRepository() = default;
@@ -96,6 +102,7 @@ class BatchRepository {
                                                  absl::Time now) = 0;
 
   // Newest first, beginning behind the batch `after` if that is not empty.
+  // Damaged ones are left out.
   virtual absl::StatusOr<std::vector<stored::v1::Batch>> List(
       const std::string& tenant, const std::string& after, size_t limit,
       absl::Time now) = 0;
@@ -110,8 +117,11 @@ class BatchRepository {
       const std::string& tenant, const std::string& batch_id,
       absl::Time now) = 0;
 
-  // NOT_FOUND if the item has its result.
+  // NOT_FOUND if the item has its result; DATA_LOSS if it is damaged.
   virtual absl::StatusOr<stored::v1::Item> ReadItem(const ItemRef& ref) = 0;
+
+  // Likewise; the name may be known of an item whose body is damaged.
+  virtual absl::StatusOr<std::string> ReadCustomId(const ItemRef& ref) = 0;
 
   // Records that these items go out together; durable. Gives their share keys,
   // in order.
@@ -120,19 +130,20 @@ class BatchRepository {
       const std::vector<ItemRef>& items) = 0;
 
   // Stores results, and what they mean for their batches; durable, and only
-  // then visible. An item that has its result keeps it.
-  virtual absl::Status AppendResults(const std::vector<NewResult>& results,
-                                     absl::Time now) = 0;
+  // then visible. An item that has its result keeps it. Gives the batches that
+  // are damaged: their results are not stored, and they count as open no more.
+  virtual absl::StatusOr<std::vector<uint64_t>> AppendResults(
+      const std::vector<NewResult>& results, absl::Time now) = 0;
 
   // Results behind sequence number `after`, up to about `max_bytes` but at
-  // least one. NOT_FOUND as Find.
+  // least one. NOT_FOUND as Find. A damaged one stands there as a failure.
   virtual absl::StatusOr<ResultPage> ReadResults(const std::string& tenant,
                                                  const std::string& batch_id,
                                                  uint64_t after,
                                                  int64_t max_bytes,
                                                  absl::Time now) = 0;
 
-  // After a start: all that has no result yet.
+  // After a start: all that has no result yet. Damaged batches are left out.
   struct Unfinished {
     std::vector<OpenBatch> batches;
     std::vector<stored::v1::Flush> flushes;
@@ -148,6 +159,9 @@ class BatchRepository {
 
 // The number that a batch id holds; nullopt: it is none.
 std::optional<uint64_t> BatchNumber(const std::string& batch_id);
+
+// How the ids of a batch begin, for logs.
+std::string BatchIdPrefix(uint64_t number);
 
 // `batch_`, the number and something random.
 std::string MakeBatchId(uint64_t number);

@@ -1,5 +1,7 @@
 #include "services/batch_aggregator/dispatcher.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <iterator>
@@ -17,6 +19,12 @@ namespace {
 // Results that are made and written together when many items end at once.
 constexpr size_t kEndTogether = 500;
 
+absl::Status DamagedItem(const ItemRef& ref) {
+  return MakeError(reason::kDataLoss,
+                   absl::StrCat("what is stored of the item at place ",
+                                ref.index, " (from 0) is damaged"));
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(const DispatcherOptions& options,
@@ -27,8 +35,9 @@ Dispatcher::Dispatcher(const DispatcherOptions& options,
       parts_(parts),
       sender_(parts.router, parts.sessions),
       committer_(executor, parts.repository, parts.blocking, parts.clock,
-                 [this](const std::vector<NewResult>& results) {
-                   Committed(results);
+                 [this](const std::vector<NewResult>& results,
+                        const std::vector<uint64_t>& damaged) {
+                   Committed(results, damaged);
                  }),
       window_(options.window),
       tasks_(executor, std::numeric_limits<size_t>::max()),
@@ -78,7 +87,9 @@ void Dispatcher::Resume(const BatchRepository::Unfinished& unfinished) {
     AddLive(batch, flushed);
     for (const OpenBatch::Item& item : batch.items) {
       const ItemRef ref{batch.number, item.index};
-      if (flushed.contains(ref)) share_keys[ref] = item.pending.share_key();
+      if (!item.damaged && flushed.contains(ref)) {
+        share_keys[ref] = item.pending.share_key();
+      }
     }
   }
   for (const stored::v1::Flush& flush : unfinished.flushes) {
@@ -109,16 +120,20 @@ void Dispatcher::Resume(const BatchRepository::Unfinished& unfinished) {
 void Dispatcher::AddLive(const OpenBatch& batch,
                          const absl::flat_hash_set<ItemRef>& flushed) {
   LiveBatch& live = batches_[batch.number];
+  live.batch_id = batch.batch.batch_id();
   live.account = batch.batch.account();
   live.models.assign(batch.batch.models().begin(), batch.batch.models().end());
   live.left = static_cast<int64_t>(batch.items.size());
   const absl::Time since = absl::FromUnixMicros(batch.batch.create_time_us());
+  std::vector<ItemRef> damaged;
   for (const OpenBatch::Item& item : batch.items) {
     const ItemRef ref{batch.number, item.index};
-    if (flushed.contains(ref)) continue;
+    if (item.damaged) damaged.push_back(ref);
+    if (item.damaged || flushed.contains(ref)) continue;
     window_.Add({live.account.tenant(), live.models.at(item.pending.model())},
                 {ref, item.pending.bytes(), since});
   }
+  StartDamaged(std::move(damaged));
 }
 
 // ---- what starts when ------------------------------------------------------
@@ -350,8 +365,10 @@ Awaitable<absl::StatusOr<stored::v1::Item>> Dispatcher::ReadFirst(
         !sending.items.empty() && sending.items.front() == ref;
     // Its batch was cancelled while it was read.
     if (!still_first) continue;
-    if (!absl::IsNotFound(item.status())) co_return item;
+    const bool damaged = absl::IsDataLoss(item.status());
+    if (!damaged && !absl::IsNotFound(item.status())) co_return item;
     sending.items.erase(sending.items.begin());
+    if (damaged) StartDamaged({ref});
   }
   co_return absl::NotFoundError("all items have their results");
 }
@@ -393,12 +410,17 @@ Awaitable<std::vector<NewResult>> Dispatcher::EachGets(
                &result]() -> absl::StatusOr<std::vector<NewResult>> {
     std::vector<NewResult> results;
     for (const ItemRef& ref : items) {
-      const absl::StatusOr<stored::v1::Item> item =
-          parts_.repository->ReadItem(ref);
+      const absl::StatusOr<std::string> custom_id =
+          parts_.repository->ReadCustomId(ref);
       // It has its result already.
-      if (absl::IsNotFound(item.status())) continue;
-      if (!item.ok()) return item.status();
-      result.set_custom_id(item->item().custom_id());
+      if (absl::IsNotFound(custom_id.status())) continue;
+      // Nobody can tell whose result it would be.
+      if (absl::IsDataLoss(custom_id.status())) {
+        results.push_back({ref, FailedResult("", DamagedItem(ref))});
+        continue;
+      }
+      if (!custom_id.ok()) return custom_id.status();
+      result.set_custom_id(*custom_id);
       results.push_back({ref, result});
     }
     return results;
@@ -421,15 +443,17 @@ Awaitable<void> Dispatcher::Commit(std::vector<NewResult> results) {
   co_await committer_.Commit(std::move(results));
 }
 
-void Dispatcher::Committed(const std::vector<NewResult>& results) {
+void Dispatcher::Committed(const std::vector<NewResult>& results,
+                           const std::vector<uint64_t>& damaged) {
+  for (const uint64_t batch : damaged) LetGo(batch);
   absl::flat_hash_set<uint64_t> notified;
   for (const NewResult& result : results) {
+    const auto batch = batches_.find(result.ref.batch);
+    // It was let go.
+    if (batch == batches_.end()) continue;
     parts_.metrics->Ended(OutcomeOf(result.result), result.result.shared());
     notified.insert(result.ref.batch);
-    const auto batch = batches_.find(result.ref.batch);
-    if (batch != batches_.end() && --batch->second.left == 0) {
-      batches_.erase(batch);
-    }
+    if (--batch->second.left == 0) batches_.erase(batch);
   }
   for (const uint64_t batch : notified) parts_.watch->Notify(batch);
 }
@@ -450,6 +474,13 @@ void Dispatcher::StartCancelled(std::vector<ItemRef> items) {
   if (items.empty() || stopping_) return;
   tasks_.Start(Fail(std::move(items), MakeError(reason::kClientClosed,
                                                 "the batch was cancelled")));
+}
+
+void Dispatcher::StartDamaged(std::vector<ItemRef> items) {
+  if (stopping_) return;
+  for (const ItemRef& item : items) {
+    tasks_.Start(Fail({item}, DamagedItem(item)));
+  }
 }
 
 Awaitable<bool> Dispatcher::WaitForStorage() {
@@ -474,6 +505,23 @@ void Dispatcher::DoCancel(uint64_t batch) {
   const auto live = batches_.find(batch);
   if (live == batches_.end() || live->second.cancelled || stopping_) return;
   live->second.cancelled = true;
+  StartCancelled(TakeOut(batch));
+  changed_.Set();
+}
+
+void Dispatcher::LetGo(uint64_t batch) {
+  const auto live = batches_.find(batch);
+  if (live == batches_.end()) return;
+  LOG_ERROR(
+      "batch", "a batch is damaged and does not go on",
+      {{"batch_id", live->second.batch_id}, {"items_left", live->second.left}});
+  batches_.erase(live);
+  (void)TakeOut(batch);
+  parts_.watch->Notify(batch);
+  changed_.Set();
+}
+
+std::vector<ItemRef> Dispatcher::TakeOut(uint64_t batch) {
   std::vector<ItemRef> removed = window_.Remove(batch);
   std::erase_if(ready_, [&](const SendingPtr& sending) {
     return Strip(*sending, batch, removed);
@@ -489,8 +537,7 @@ void Dispatcher::DoCancel(uint64_t batch) {
       sending->cancel.emit(boost::asio::cancellation_type::terminal);
     }
   }
-  StartCancelled(std::move(removed));
-  changed_.Set();
+  return removed;
 }
 
 std::vector<ItemRef> Dispatcher::DropCancelled(

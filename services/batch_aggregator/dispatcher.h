@@ -94,6 +94,7 @@ class Dispatcher {
  private:
   // A batch with items left.
   struct LiveBatch {
+    std::string batch_id;
     common::v1::Account account;
     std::vector<std::string> models;
     int64_t left = 0;
@@ -139,17 +140,22 @@ class Dispatcher {
   void StartSending(const SendingPtr& sending);
   Awaitable<void> RunSending(SendingPtr sending);
   // The first item of the sending, unless it is gone; items that have their
-  // results already are dropped.
+  // results already are dropped, and damaged ones end as failed.
   Awaitable<absl::StatusOr<stored::v1::Item>> ReadFirst(Sending& sending);
   void HoldBack(const SendingPtr& sending, absl::Duration delay);
   void Release(absl::Time now);
   Awaitable<void> Answer(std::vector<ItemRef> items, v1::ItemResult result);
   // The same result for each, under its own custom id; those that have theirs
-  // already are left out.
+  // already are left out, and those that are damaged get an error.
   Awaitable<std::vector<NewResult>> EachGets(std::span<const ItemRef> items,
                                              v1::ItemResult result);
 
   void DoCancel(uint64_t batch);
+  // Takes a batch's items from wherever they are, and ends calls that have no
+  // others.
+  std::vector<ItemRef> TakeOut(uint64_t batch);
+  // Goes on without a batch that is damaged.
+  void LetGo(uint64_t batch);
   // Takes a batch's items out of a sending. True if none are left.
   bool Strip(Sending& sending, uint64_t batch, std::vector<ItemRef>& removed);
   // Those of `items` whose batches are not cancelled; the others are given
@@ -158,8 +164,10 @@ class Dispatcher {
   // Ends items that were never answered, all with the same error.
   Awaitable<void> Fail(std::vector<ItemRef> items, absl::Status error);
   void StartCancelled(std::vector<ItemRef> items);
+  void StartDamaged(std::vector<ItemRef> items);
   Awaitable<void> Commit(std::vector<NewResult> results);
-  void Committed(const std::vector<NewResult>& results);
+  void Committed(const std::vector<NewResult>& results,
+                 const std::vector<uint64_t>& damaged);
   // Waits a second, for the storage to come back. False: the process ends.
   Awaitable<bool> WaitForStorage();
   Awaitable<void> ShutDown();

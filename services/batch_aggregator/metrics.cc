@@ -38,6 +38,11 @@ Metrics::Metrics()
                              "Batches that have not ended.")),
       write_stopped_(AddGauge(registry_, "agentgw_rocksdb_write_stopped",
                               "1 while RocksDB takes no writes.")),
+      damages_(prometheus::BuildCounter()
+                   .Name("agentgw_rocksdb_damages_total")
+                   .Help("Times that something stored was met damaged.")
+                   .Register(registry_)
+                   .Add({})),
       sendings_(prometheus::BuildCounter()
                     .Name("agentgw_batch_sendings_total")
                     .Help("Calls to model-router, retries included.")

@@ -38,6 +38,10 @@ class Metrics {
     open_batches_.Set(static_cast<double>(batches));
   }
   void SetWriteStopped(bool stopped) { write_stopped_.Set(stopped ? 1 : 0); }
+  // Since the start.
+  void SetDamages(int64_t damages) {
+    damages_.Increment(static_cast<double>(damages) - damages_.Value());
+  }
 
   std::vector<prometheus::MetricFamily> Collect() const {
     return registry_.Collect();
@@ -51,6 +55,7 @@ class Metrics {
   prometheus::Gauge& in_flight_;
   prometheus::Gauge& open_batches_;
   prometheus::Gauge& write_stopped_;
+  prometheus::Counter& damages_;
   prometheus::Counter& sendings_;
   std::array<prometheus::Counter*, 4> flushes_;
   std::array<prometheus::Counter*, 3> outcomes_;

@@ -13,10 +13,10 @@ constexpr absl::Duration kRetryDelay = absl::Seconds(1);
 
 }  // namespace
 
-ResultCommitter::ResultCommitter(
-    const boost::asio::any_io_executor& executor, BatchRepository* repository,
-    BoundedExecutor* blocking, Clock* clock,
-    std::function<void(const std::vector<NewResult>&)> committed)
+ResultCommitter::ResultCommitter(const boost::asio::any_io_executor& executor,
+                                 BatchRepository* repository,
+                                 BoundedExecutor* blocking, Clock* clock,
+                                 Committed committed)
     : executor_(executor),
       repository_(repository),
       blocking_(blocking),
@@ -48,23 +48,28 @@ void ResultCommitter::GiveUp() {
 Awaitable<void> ResultCommitter::WriteGroups() {
   while (gathering_ != nullptr) {
     const std::shared_ptr<Group> group = std::exchange(gathering_, nullptr);
-    group->durable = co_await Write(group->results);
-    if (group->durable) committed_(group->results);
+    const std::optional<std::vector<uint64_t>> damaged =
+        co_await Write(group->results);
+    group->durable = damaged.has_value();
+    if (group->durable) committed_(group->results, *damaged);
     group->ended.Set();
   }
   writing_ = false;
 }
 
-Awaitable<bool> ResultCommitter::Write(const std::vector<NewResult>& results) {
+Awaitable<std::optional<std::vector<uint64_t>>> ResultCommitter::Write(
+    const std::vector<NewResult>& results) {
   while (true) {
     auto append = [this, &results] {
       return repository_->AppendResults(results, clock_->Now());
     };
-    const absl::Status written = co_await blocking_->Run(std::move(append));
-    if (written.ok()) co_return true;
-    LOG_WARNING_EVERY(absl::Seconds(10), "batch", "results are not stored yet",
-                      {{"error", written}, {"results", results.size()}});
-    if (give_up_) co_return false;
+    absl::StatusOr<std::vector<uint64_t>> written =
+        co_await blocking_->Run(std::move(append));
+    if (written.ok()) co_return *std::move(written);
+    LOG_WARNING_EVERY(
+        absl::Seconds(10), "batch", "results are not stored yet",
+        {{"error", written.status()}, {"results", results.size()}});
+    if (give_up_) co_return std::nullopt;
     co_await clock_->SleepFor(kRetryDelay);
   }
 }

@@ -5,6 +5,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/concurrency/awaitable.h"
@@ -21,11 +22,14 @@ namespace gateway::batch_aggregator {
 // destroyed.
 class ResultCommitter {
  public:
-  // `committed` is told of each group once it is durable.
+  // Told of each group once it is durable, and of the batches that turned out
+  // damaged: their results are gone.
+  using Committed = std::function<void(const std::vector<NewResult>& results,
+                                       const std::vector<uint64_t>& damaged)>;
+
   ResultCommitter(const boost::asio::any_io_executor& executor,
                   BatchRepository* repository, BoundedExecutor* blocking,
-                  Clock* clock,
-                  std::function<void(const std::vector<NewResult>&)> committed);
+                  Clock* clock, Committed committed);
 
   // Returns when they are durable: true. While the storage cannot be written
   // it is tried again each second; false only after GiveUp. A cancelled flow
@@ -45,13 +49,15 @@ class ResultCommitter {
   };
 
   Awaitable<void> WriteGroups();
-  Awaitable<bool> Write(const std::vector<NewResult>& results);
+  // The batches that are damaged; nullopt: it was given up.
+  Awaitable<std::optional<std::vector<uint64_t>>> Write(
+      const std::vector<NewResult>& results);
 
   const boost::asio::any_io_executor executor_;
   BatchRepository* const repository_;
   BoundedExecutor* const blocking_;
   Clock* const clock_;
-  const std::function<void(const std::vector<NewResult>&)> committed_;
+  const Committed committed_;
 
   // What the next write takes; null if nothing waits.
   std::shared_ptr<Group> gathering_;

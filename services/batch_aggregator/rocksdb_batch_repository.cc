@@ -10,12 +10,15 @@
 
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "common/storage/prefix_iterator.h"
 #include "services/batch_aggregator/batch_tally.h"
 
 namespace gateway::batch_aggregator {
 namespace {
 
 using storage::AppendBigEndian64;
+using storage::AppendSized;
+using storage::PrefixIterator;
 using storage::ReadBigEndian64;
 
 // The column families, in the order in which they are named at Open.
@@ -28,16 +31,9 @@ constexpr char kIdempotencyPrefix = 'i';
 constexpr char kFlushPrefix = 'F';
 constexpr char kExpiryPrefix = 'x';
 
-// A name of any bytes, so that none can reach into what another name owns.
-void AppendSized(const std::string& name, std::string& key) {
-  key.push_back(static_cast<char>(name.size() >> 8));
-  key.push_back(static_cast<char>(name.size() & 0xff));
-  key.append(name);
-}
-
 std::string TenantPrefix(const std::string& tenant) {
   std::string key;
-  AppendSized(tenant, key);
+  AppendSized(key, tenant);
   return key;
 }
 
@@ -68,7 +64,7 @@ std::string ResultKey(uint64_t number, uint64_t sequence) {
 std::string IdempotencyKey(const std::string& tenant,
                            const std::string& idempotency_key) {
   std::string key(1, kIdempotencyPrefix);
-  AppendSized(tenant, key);
+  AppendSized(key, tenant);
   key.append(idempotency_key);
   return key;
 }
@@ -90,10 +86,6 @@ uint64_t LastNumberIn(const rocksdb::Slice& key) {
   return ReadBigEndian64(key.data() + key.size() - 8);
 }
 
-absl::Status Damaged() {
-  return absl::DataLossError("a stored batch cannot be read");
-}
-
 absl::Status BatchNotFound() {
   return MakeError(reason::kBatchNotFound, "there is no such batch");
 }
@@ -105,13 +97,11 @@ absl::Status Scan(const storage::Database& database, size_t family,
                   const std::string& prefix, const std::string& from,
                   Visit visit) {
   ASSIGN_OR_RETURN(const storage::Database::Handle db, database.Use());
-  const std::unique_ptr<rocksdb::Iterator> it(
-      db->NewIterator(rocksdb::ReadOptions(), db.family(family)));
-  for (it->Seek(from); it->Valid() && it->key().starts_with(prefix);
-       it->Next()) {
-    if (!visit(it->key(), it->value())) break;
+  PrefixIterator it(db, family, prefix);
+  for (it.Seek(from); it.Valid(); it.Next()) {
+    if (!visit(it.key(), it.value())) break;
   }
-  return storage::ToStatus(it->status());
+  return it.status();
 }
 
 bool Parse(const rocksdb::Slice& value, google::protobuf::MessageLite* to) {
@@ -139,7 +129,7 @@ RocksDbBatchRepository::Open(const RocksDbBatchRepositoryOptions& options) {
 
 absl::Status RocksDbBatchRepository::CheckFormat() {
   ASSIGN_OR_RETURN(const std::optional<std::string> format,
-                   Get(kMeta, kFormatKey));
+                   database_->Get(kMeta, kFormatKey));
   if (!format.has_value()) {
     ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
     rocksdb::WriteBatch batch;
@@ -153,10 +143,9 @@ absl::Status RocksDbBatchRepository::CheckFormat() {
 }
 
 absl::Status RocksDbBatchRepository::LoadBatches() {
-  absl::flat_hash_set<uint64_t> known;
-  bool damaged = false;
+  std::set<uint64_t> known;
   ASSIGN_OR_RETURN(const std::optional<std::string> last,
-                   Get(kMeta, kLastNumberKey));
+                   database_->Get(kMeta, kLastNumberKey));
   {
     MutexLock lock(mu_);
     if (last.has_value()) next_number_ = ReadBigEndian64(last->data()) + 1;
@@ -165,39 +154,47 @@ absl::Status RocksDbBatchRepository::LoadBatches() {
       Scan(*database_, kBatches, "", "",
            [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
              stored::v1::Batch batch;
-             if (!Parse(value, &batch)) {
-               damaged = true;
-               return false;
-             }
              const uint64_t number = LastNumberIn(key);
              known.insert(number);
+             const bool damaged = !Parse(value, &batch);
+             if (damaged) {
+               (void)database_->NoteDamage("batch", BatchIdPrefix(number));
+             }
              MutexLock lock(mu_);
              next_number_ = std::max(next_number_, number + 1);
-             if (!HasEnded(batch)) {
+             if (!damaged && !HasEnded(batch)) {
                open_.emplace(number, batch.account().tenant());
                ++open_by_tenant_[batch.account().tenant()];
              }
              return true;
            }));
-  if (damaged) return Damaged();
   return DropOrphans(known);
 }
 
 absl::Status RocksDbBatchRepository::DropOrphans(
-    const absl::flat_hash_set<uint64_t>& known) {
-  std::vector<uint64_t> orphans;
+    const std::set<uint64_t>& known) {
+  // From the first orphan of each gap between the batches to its last.
+  std::vector<std::pair<uint64_t, uint64_t>> orphans;
   {
     ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
-    const std::unique_ptr<rocksdb::Iterator> it(
-        db->NewIterator(rocksdb::ReadOptions(), db.family(kPending)));
-    for (it->SeekToFirst(); it->Valid();) {
-      const uint64_t number = ReadBigEndian64(it->key().data());
-      if (!known.contains(number)) orphans.push_back(number);
-      it->Seek(NumberKey(number + 1));
-    }
-    RETURN_IF_ERROR(storage::ToStatus(it->status()));
+    PrefixIterator it(db, kPending, "");
+    uint64_t first = 0;
+    const auto look = [&](uint64_t end) -> absl::Status {
+      it.Seek(NumberKey(first));
+      const absl::Status status = it.status();
+      // What cannot be read may be one.
+      const bool any = absl::IsDataLoss(status) ||
+                       (it.Valid() && ReadBigEndian64(it.key().data()) < end);
+      if (any && first < end) orphans.emplace_back(first, end);
+      first = end + 1;
+      return absl::IsDataLoss(status) ? absl::OkStatus() : status;
+    };
+    for (const uint64_t number : known) RETURN_IF_ERROR(look(number));
+    RETURN_IF_ERROR(look(UINT64_MAX));
   }
-  for (const uint64_t number : orphans) RETURN_IF_ERROR(Discard(number));
+  for (const auto& [first, end] : orphans) {
+    RETURN_IF_ERROR(DiscardRange(first, end));
+  }
   return absl::OkStatus();
 }
 
@@ -208,9 +205,13 @@ absl::Status RocksDbBatchRepository::LoadFlushes() {
       Scan(*database_, kMeta, prefix, prefix,
            [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
              stored::v1::Flush flush;
-             if (Parse(value, &flush)) {
-               stored.emplace_back(LastNumberIn(key), std::move(flush));
+             const uint64_t number = LastNumberIn(key);
+             // Without it its items wait for another one.
+             if (!Parse(value, &flush)) {
+               (void)database_->NoteDamage("flush", std::to_string(number));
+               flush.Clear();
              }
+             stored.emplace_back(number, std::move(flush));
              return true;
            }));
   rocksdb::WriteBatch done;
@@ -219,8 +220,8 @@ absl::Status RocksDbBatchRepository::LoadFlushes() {
     next_flush_ = std::max(next_flush_, number + 1);
     for (const stored::v1::FlushItem& item : flush.items()) {
       const ItemRef ref{item.batch(), item.index()};
-      ASSIGN_OR_RETURN(const auto pending, Get(kPending, ItemKeyOf(ref)));
-      if (!pending.has_value()) continue;
+      ASSIGN_OR_RETURN(const bool pending, IsPending(ref));
+      if (!pending) continue;
       flush_of_[ref] = number;
       ++flushes_[number];
     }
@@ -231,24 +232,14 @@ absl::Status RocksDbBatchRepository::LoadFlushes() {
   return database_->Write(done, /*synced=*/false);
 }
 
-absl::StatusOr<std::optional<std::string>> RocksDbBatchRepository::Get(
-    size_t family, const std::string& key) const {
-  ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
-  std::string value;
-  const rocksdb::Status got =
-      db->Get(rocksdb::ReadOptions(), db.family(family), key, &value);
-  if (got.IsNotFound()) return std::optional<std::string>();
-  RETURN_IF_ERROR(storage::ToStatus(got));
-  return std::optional<std::string>(std::move(value));
-}
-
 template <class Message>
 absl::StatusOr<std::optional<Message>> RocksDbBatchRepository::GetMessage(
     size_t family, const std::string& key) const {
-  ASSIGN_OR_RETURN(const std::optional<std::string> value, Get(family, key));
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   database_->Get(family, key));
   if (!value.has_value()) return std::optional<Message>();
   Message message;
-  if (!message.ParseFromString(*value)) return Damaged();
+  if (!message.ParseFromString(*value)) return storage::DamagedData();
   return std::optional<Message>(std::move(message));
 }
 
@@ -287,12 +278,16 @@ absl::Status RocksDbBatchRepository::Stage(
 }
 
 absl::Status RocksDbBatchRepository::Discard(uint64_t number) {
+  return DiscardRange(number, number + 1);
+}
+
+absl::Status RocksDbBatchRepository::DiscardRange(uint64_t first,
+                                                  uint64_t end) {
   rocksdb::WriteBatch batch;
   {
     ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
     for (const Family family : {kItems, kPending}) {
-      batch.DeleteRange(db.family(family), NumberKey(number),
-                        NumberKey(number + 1));
+      batch.DeleteRange(db.family(family), NumberKey(first), NumberKey(end));
     }
   }
   return database_->Write(batch, /*synced=*/false);
@@ -403,8 +398,9 @@ RocksDbBatchRepository::FindByKey(const std::string& tenant,
                                   const std::string& idempotency_key,
                                   absl::Time now) {
   if (idempotency_key.empty()) return std::optional<stored::v1::Batch>();
-  ASSIGN_OR_RETURN(const std::optional<std::string> number,
-                   Get(kMeta, IdempotencyKey(tenant, idempotency_key)));
+  ASSIGN_OR_RETURN(
+      const std::optional<std::string> number,
+      database_->Get(kMeta, IdempotencyKey(tenant, idempotency_key)));
   if (!number.has_value()) return std::optional<stored::v1::Batch>();
   return Load(tenant, ReadBigEndian64(number->data()), now);
 }
@@ -438,20 +434,20 @@ absl::StatusOr<std::vector<stored::v1::Batch>> RocksDbBatchRepository::List(
     hidden = doubtful_;
   }
   ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
-  const std::unique_ptr<rocksdb::Iterator> it(
-      db->NewIterator(rocksdb::ReadOptions(), db.family(kBatches)));
+  PrefixIterator it(db, kBatches, TenantPrefix(tenant));
   std::vector<stored::v1::Batch> batches;
-  const std::string prefix = TenantPrefix(tenant);
-  for (it->SeekForPrev(BatchKey(tenant, before));
-       it->Valid() && it->key().starts_with(prefix) && batches.size() < limit;
-       it->Prev()) {
-    const uint64_t number = LastNumberIn(it->key());
+  for (it.SeekForPrev(BatchKey(tenant, before));
+       it.Valid() && batches.size() < limit; it.Prev()) {
+    const uint64_t number = LastNumberIn(it.key());
     if (number == before || hidden.contains(number)) continue;
     stored::v1::Batch batch;
-    if (!Parse(it->value(), &batch)) return Damaged();
+    if (!Parse(it.value(), &batch)) {
+      (void)database_->NoteDamage("batch", BatchIdPrefix(number));
+      continue;
+    }
     if (!HasExpired(batch, now)) batches.push_back(std::move(batch));
   }
-  RETURN_IF_ERROR(storage::ToStatus(it->status()));
+  RETURN_IF_ERROR(it.status());
   return batches;
 }
 
@@ -474,12 +470,46 @@ RocksDbBatchRepository::BeginCancel(const std::string& tenant,
   return CancelledBatch{number, batch};
 }
 
+absl::Status RocksDbBatchRepository::ItemDamaged(const ItemRef& ref) const {
+  return database_->NoteDamage(
+      "batch item", absl::StrCat(BatchIdPrefix(ref.batch), "/", ref.index));
+}
+
+absl::StatusOr<bool> RocksDbBatchRepository::IsPending(
+    const ItemRef& ref) const {
+  const absl::StatusOr<std::optional<std::string>> pending =
+      database_->Get(kPending, ItemKeyOf(ref));
+  // A result would have deleted it, and hidden what is damaged.
+  if (absl::IsDataLoss(pending.status())) return true;
+  if (!pending.ok()) return pending.status();
+  return pending->has_value();
+}
+
 absl::StatusOr<stored::v1::Item> RocksDbBatchRepository::ReadItem(
     const ItemRef& ref) {
-  ASSIGN_OR_RETURN(std::optional<stored::v1::Item> item,
-                   GetMessage<stored::v1::Item>(kItems, ItemKeyOf(ref)));
-  if (!item.has_value()) return absl::NotFoundError("the item has its result");
-  return *std::move(item);
+  absl::StatusOr<std::optional<stored::v1::Item>> item =
+      GetMessage<stored::v1::Item>(kItems, ItemKeyOf(ref));
+  if (absl::IsDataLoss(item.status())) return ItemDamaged(ref);
+  if (!item.ok()) return item.status();
+  if (item->has_value()) return **std::move(item);
+  ASSIGN_OR_RETURN(const bool pending, IsPending(ref));
+  if (pending) return ItemDamaged(ref);
+  return absl::NotFoundError("the item has its result");
+}
+
+absl::StatusOr<std::string> RocksDbBatchRepository::ReadCustomId(
+    const ItemRef& ref) {
+  const absl::StatusOr<std::optional<stored::v1::PendingItem>> pending =
+      GetMessage<stored::v1::PendingItem>(kPending, ItemKeyOf(ref));
+  if (!pending.ok() && !absl::IsDataLoss(pending.status())) {
+    return pending.status();
+  }
+  if (pending.ok() && pending->has_value() &&
+      !(*pending)->custom_id().empty()) {
+    return (*pending)->custom_id();
+  }
+  ASSIGN_OR_RETURN(const stored::v1::Item item, ReadItem(ref));
+  return item.item().custom_id();
 }
 
 absl::StatusOr<std::vector<std::string>> RocksDbBatchRepository::RecordFlush(
@@ -492,11 +522,14 @@ absl::StatusOr<std::vector<std::string>> RocksDbBatchRepository::RecordFlush(
   std::vector<std::string> share_keys;
   MutexLock lock(write_mu_);
   for (const ItemRef& ref : items) {
-    ASSIGN_OR_RETURN(
-        const std::optional<stored::v1::PendingItem> pending,
-        GetMessage<stored::v1::PendingItem>(kPending, ItemKeyOf(ref)));
-    share_keys.push_back(pending.has_value() ? pending->share_key() : "");
-    if (!pending.has_value()) continue;
+    const absl::StatusOr<std::optional<stored::v1::PendingItem>> pending =
+        GetMessage<stored::v1::PendingItem>(kPending, ItemKeyOf(ref));
+    const bool damaged = absl::IsDataLoss(pending.status());
+    if (!pending.ok() && !damaged) return pending.status();
+    // A damaged one is sent by itself.
+    const bool has_key = pending.ok() && pending->has_value();
+    share_keys.push_back(has_key ? (*pending)->share_key() : "");
+    if (!has_key && !damaged) continue;
     flush.add_items()->set_batch(ref.batch);
     flush.mutable_items()->rbegin()->set_index(ref.index);
   }
@@ -520,6 +553,7 @@ struct RocksDbBatchRepository::Changes {
     std::string tenant;
     stored::v1::Batch batch;
     bool changed = false;
+    bool damaged = false;
   };
   std::map<uint64_t, Entry> batches;
   absl::flat_hash_set<ItemRef> answered;
@@ -538,19 +572,21 @@ absl::Status RocksDbBatchRepository::AddChange(const NewResult& result,
       if (open == open_.end()) return absl::OkStatus();
       tenant = open->second;
     }
-    ASSIGN_OR_RETURN(
-        std::optional<stored::v1::Batch> batch,
-        GetMessage<stored::v1::Batch>(kBatches, BatchKey(tenant, number)));
-    if (!batch.has_value()) return Damaged();
-    entry = changes.batches
-                .emplace(number, Changes::Entry{tenant, *std::move(batch)})
-                .first;
+    absl::StatusOr<std::optional<stored::v1::Batch>> batch =
+        GetMessage<stored::v1::Batch>(kBatches, BatchKey(tenant, number));
+    if (!batch.ok() && !absl::IsDataLoss(batch.status())) return batch.status();
+    entry = changes.batches.emplace(number, Changes::Entry{tenant, {}}).first;
+    if (batch.ok() && batch->has_value()) {
+      entry->second.batch = **std::move(batch);
+    } else {
+      entry->second.damaged = true;
+    }
   }
+  if (entry->second.damaged) return absl::OkStatus();
   if (!changes.answered.insert(result.ref).second) return absl::OkStatus();
   // An earlier write that seemed to fail may have stored it.
-  ASSIGN_OR_RETURN(const std::optional<std::string> pending,
-                   Get(kPending, ItemKeyOf(result.ref)));
-  if (!pending.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool pending, IsPending(result.ref));
+  if (!pending) return absl::OkStatus();
   stored::v1::Batch& batch = entry->second.batch;
   entry->second.changed = true;
   ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
@@ -563,7 +599,7 @@ absl::Status RocksDbBatchRepository::AddChange(const NewResult& result,
   return absl::OkStatus();
 }
 
-absl::Status RocksDbBatchRepository::AppendResults(
+absl::StatusOr<std::vector<uint64_t>> RocksDbBatchRepository::AppendResults(
     const std::vector<NewResult>& results, absl::Time now) {
   MutexLock lock(write_mu_);
   Changes changes;
@@ -598,10 +634,15 @@ absl::Status RocksDbBatchRepository::AppendResults(
     if ((flushes_.at(flush) -= answered) == 0) flushes_.erase(flush);
   }
   for (const ItemRef& ref : changes.answered) flush_of_.erase(ref);
+  std::vector<uint64_t> damaged;
   for (const auto& [number, entry] : changes.batches) {
-    if (HasEnded(entry.batch)) Close(number);
+    if (entry.damaged) {
+      (void)database_->NoteDamage("batch", BatchIdPrefix(number));
+      damaged.push_back(number);
+    }
+    if (entry.damaged || HasEnded(entry.batch)) Close(number);
   }
-  return absl::OkStatus();
+  return damaged;
 }
 
 absl::StatusOr<ResultPage> RocksDbBatchRepository::ReadResults(
@@ -611,18 +652,32 @@ absl::StatusOr<ResultPage> RocksDbBatchRepository::ReadResults(
   ASSIGN_OR_RETURN(page.batch, Find(tenant, batch_id, now));
   const uint64_t number = *BatchNumber(batch_id);
   int64_t bytes = 0;
-  bool damaged = false;
-  RETURN_IF_ERROR(Scan(
+  const auto add = [&](uint64_t sequence, const rocksdb::Slice* value) {
+    StoredResult& result = page.results.emplace_back();
+    result.sequence = sequence;
+    if (value != nullptr && Parse(*value, &result.result)) return;
+    result.result = FailedResult(
+        "", database_->NoteDamage(
+                "result", absl::StrCat(BatchIdPrefix(number), "/", sequence)));
+  };
+  const absl::Status scanned = Scan(
       *database_, kResults, NumberKey(number), ResultKey(number, after + 1),
       [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
-        StoredResult result;
-        result.sequence = LastNumberIn(key);
-        damaged = !Parse(value, &result.result);
-        page.results.push_back(std::move(result));
+        add(LastNumberIn(key), &value);
         bytes += static_cast<int64_t>(value.size());
-        return !damaged && bytes < max_bytes;
-      }));
-  if (damaged) return Damaged();
+        return bytes < max_bytes;
+      });
+  if (!scanned.ok() && !absl::IsDataLoss(scanned)) return scanned;
+  // No way leads past what is damaged but from one number to the next.
+  if (absl::IsDataLoss(scanned) && page.results.empty() &&
+      after < static_cast<uint64_t>(Answered(page.batch))) {
+    const absl::StatusOr<std::optional<std::string>> value =
+        database_->Get(kResults, ResultKey(number, after + 1));
+    if (!value.ok() && !absl::IsDataLoss(value.status())) return value.status();
+    const bool has_value = value.ok() && value->has_value();
+    const rocksdb::Slice slice = has_value ? rocksdb::Slice(**value) : "";
+    add(after + 1, has_value ? &slice : nullptr);
+  }
   return page;
 }
 
@@ -635,40 +690,86 @@ RocksDbBatchRepository::LoadUnfinished() {
     open.insert(open_.begin(), open_.end());
   }
   for (const auto& [number, tenant] : open) {
-    ASSIGN_OR_RETURN(
-        std::optional<stored::v1::Batch> batch,
-        GetMessage<stored::v1::Batch>(kBatches, BatchKey(tenant, number)));
-    if (!batch.has_value()) return Damaged();
-    OpenBatch loaded{number, *std::move(batch), {}};
-    RETURN_IF_ERROR(
-        Scan(*database_, kPending, NumberKey(number), NumberKey(number),
-             [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
-               OpenBatch::Item& item = loaded.items.emplace_back();
-               item.index = static_cast<uint32_t>(LastNumberIn(key));
-               return Parse(value, &item.pending);
-             }));
+    absl::StatusOr<std::optional<stored::v1::Batch>> batch =
+        GetMessage<stored::v1::Batch>(kBatches, BatchKey(tenant, number));
+    if (!batch.ok() && !absl::IsDataLoss(batch.status())) return batch.status();
+    if (!batch.ok() || !batch->has_value()) {
+      (void)database_->NoteDamage("batch", BatchIdPrefix(number));
+      Close(number);
+      continue;
+    }
+    OpenBatch loaded{number, **std::move(batch), {}};
+    RETURN_IF_ERROR(LoadItems(loaded));
     unfinished.batches.push_back(std::move(loaded));
   }
   const std::string prefix(1, kFlushPrefix);
   RETURN_IF_ERROR(
       Scan(*database_, kMeta, prefix, prefix,
            [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
-             return Parse(value, &unfinished.flushes.emplace_back());
+             stored::v1::Flush flush;
+             if (Parse(value, &flush)) {
+               unfinished.flushes.push_back(std::move(flush));
+             }
+             return true;
            }));
   return unfinished;
+}
+
+absl::Status RocksDbBatchRepository::LoadItems(OpenBatch& batch) const {
+  const std::string prefix = NumberKey(batch.number);
+  const absl::Status scanned =
+      Scan(*database_, kPending, prefix, prefix,
+           [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
+             OpenBatch::Item& item = batch.items.emplace_back();
+             item.index = static_cast<uint32_t>(LastNumberIn(key));
+             item.damaged = !Parse(value, &item.pending);
+             item.pending.clear_custom_id();
+             return true;
+           });
+  if (absl::IsDataLoss(scanned)) RETURN_IF_ERROR(LoadItemsOneByOne(batch));
+  if (!scanned.ok() && !absl::IsDataLoss(scanned)) return scanned;
+  const auto models = static_cast<uint32_t>(batch.batch.models_size());
+  for (OpenBatch::Item& item : batch.items) {
+    if (item.pending.model() >= models) item.damaged = true;
+    if (item.damaged) (void)ItemDamaged({batch.number, item.index});
+  }
+  return absl::OkStatus();
+}
+
+// A scan ends at what is damaged; a look at a single key does not.
+absl::Status RocksDbBatchRepository::LoadItemsOneByOne(OpenBatch& batch) const {
+  batch.items.clear();
+  for (int64_t index = 0; index < batch.batch.total_items(); ++index) {
+    const ItemRef ref{batch.number, static_cast<uint32_t>(index)};
+    absl::StatusOr<std::optional<stored::v1::PendingItem>> pending =
+        GetMessage<stored::v1::PendingItem>(kPending, ItemKeyOf(ref));
+    const bool damaged = absl::IsDataLoss(pending.status());
+    if (!pending.ok() && !damaged) return pending.status();
+    if (!damaged && !pending->has_value()) continue;
+    OpenBatch::Item& item = batch.items.emplace_back();
+    item.index = ref.index;
+    item.damaged = damaged;
+    if (damaged) continue;
+    item.pending = **std::move(pending);
+    item.pending.clear_custom_id();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RocksDbBatchRepository::AddDeletion(
     const std::string& tenant, uint64_t number,
     rocksdb::WriteBatch& write) const {
-  ASSIGN_OR_RETURN(
-      const std::optional<stored::v1::Batch> batch,
-      GetMessage<stored::v1::Batch>(kBatches, BatchKey(tenant, number)));
+  const absl::StatusOr<std::optional<stored::v1::Batch>> batch =
+      GetMessage<stored::v1::Batch>(kBatches, BatchKey(tenant, number));
+  // The key of a damaged batch stays, and leads nowhere.
+  if (!batch.ok() && !absl::IsDataLoss(batch.status())) return batch.status();
   std::string key;
-  if (batch.has_value() && !batch->idempotency_key().empty()) {
-    key = IdempotencyKey(tenant, batch->idempotency_key());
+  if (batch.ok() && batch->has_value() &&
+      !(*batch)->idempotency_key().empty()) {
+    key = IdempotencyKey(tenant, (*batch)->idempotency_key());
     // A later batch may have the key by now.
-    ASSIGN_OR_RETURN(const std::optional<std::string> owner, Get(kMeta, key));
+    ASSIGN_OR_RETURN(const std::optional<std::string> owner,
+                     database_->Get(kMeta, key));
     if (owner != NumberKey(number)) key.clear();
   }
   ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());

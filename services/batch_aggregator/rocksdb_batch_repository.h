@@ -5,6 +5,7 @@
 #include <absl/container/flat_hash_set.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,14 +30,17 @@ struct RocksDbBatchRepositoryOptions {
 class RocksDbBatchRepository : public BatchRepository {
  public:
   // Drops what was staged and never committed. FAILED_PRECONDITION: another
-  // process holds it, or it is of another format; DATA_LOSS: it is damaged;
-  // UNAVAILABLE: it cannot be read or written.
+  // process holds it, or it is of another format; DATA_LOSS: it is damaged, so
+  // that not all batches can be found; UNAVAILABLE: it cannot be read or
+  // written.
   static absl::StatusOr<std::unique_ptr<RocksDbBatchRepository>> Open(
       const RocksDbBatchRepositoryOptions& options);
 
   // OK if it can be written. Never blocks.
   absl::Status Health() const { return database_->Health(); }
   bool WriteStopped() const { return database_->WriteStopped(); }
+  // How often something stored was met damaged.
+  int64_t Damages() const { return database_->damages(); }
   // For a background thread, every few seconds: opens the storage again after
   // a failed write, and takes back the batches whose makers were told no.
   absl::Status Repair();
@@ -66,8 +70,9 @@ class RocksDbBatchRepository : public BatchRepository {
   absl::StatusOr<std::vector<std::string>> RecordFlush(
       const QueueKey& queue, const std::string& planned_target,
       const std::vector<ItemRef>& items) override;
-  absl::Status AppendResults(const std::vector<NewResult>& results,
-                             absl::Time now) override;
+  absl::StatusOr<std::string> ReadCustomId(const ItemRef& ref) override;
+  absl::StatusOr<std::vector<uint64_t>> AppendResults(
+      const std::vector<NewResult>& results, absl::Time now) override;
   absl::StatusOr<ResultPage> ReadResults(const std::string& tenant,
                                          const std::string& batch_id,
                                          uint64_t after, int64_t max_bytes,
@@ -85,12 +90,12 @@ class RocksDbBatchRepository : public BatchRepository {
 
   absl::Status CheckFormat();
   absl::Status LoadBatches();
-  absl::Status DropOrphans(const absl::flat_hash_set<uint64_t>& known);
+  absl::Status DropOrphans(const std::set<uint64_t>& known);
   absl::Status LoadFlushes();
+  // Drops what was staged for these numbers, without `end`.
+  absl::Status DiscardRange(uint64_t first, uint64_t end);
 
   // nullopt: no such key.
-  absl::StatusOr<std::optional<std::string>> Get(size_t family,
-                                                 const std::string& key) const;
   template <class Message>
   absl::StatusOr<std::optional<Message>> GetMessage(
       size_t family, const std::string& key) const;
@@ -101,6 +106,12 @@ class RocksDbBatchRepository : public BatchRepository {
                                             const stored::v1::Batch& batch,
                                             int64_t max_open_batches);
   absl::Status WriteCommit(uint64_t number, const stored::v1::Batch& batch);
+  // The items without a result.
+  absl::Status LoadItems(OpenBatch& batch) const;
+  absl::Status LoadItemsOneByOne(OpenBatch& batch) const;
+  // Whether it has no result.
+  absl::StatusOr<bool> IsPending(const ItemRef& ref) const;
+  absl::Status ItemDamaged(const ItemRef& ref) const;
   // The batch counts as open no longer.
   void Close(uint64_t number);
   absl::Status TakeBackDoubtful();

@@ -133,6 +133,7 @@ class BatchAggregatorServer : public Server {
     if (const Running* running = started_.load()) {
       metrics_.SetOpenBatches(running->repository->OpenBatches());
       metrics_.SetWriteStopped(running->repository->WriteStopped());
+      metrics_.SetDamages(running->repository->Damages());
     }
     return metrics_.Collect();
   }

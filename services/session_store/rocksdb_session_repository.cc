@@ -10,6 +10,7 @@
 #include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "common/storage/prefix_iterator.h"
 #include "gateway/session_store/stored/v1/stored.pb.h"
 
 namespace gateway::session_store {
@@ -18,7 +19,9 @@ namespace {
 using rocksdb::Slice;
 using rocksdb::WriteBatch;
 using storage::AppendBigEndian64;
+using storage::AppendSized;
 using storage::Database;
+using storage::PrefixIterator;
 using storage::ReadBigEndian64;
 
 // The order of the families' names below. Stored: do not change.
@@ -44,14 +47,6 @@ constexpr char kCountPrefix = 'n';
 constexpr char kGarbagePrefix = 'g';
 
 constexpr size_t kNumberSize = 8;
-
-// Every component but the last carries its length, so that no name, whatever
-// bytes it holds, can reach into what another name owns.
-void AppendSized(std::string& key, absl::string_view part) {
-  key.push_back(static_cast<char>(part.size() >> 8));
-  key.push_back(static_cast<char>(part.size()));
-  key.append(part.data(), part.size());
-}
 
 std::string KindPrefix(absl::string_view tenant, Kind kind) {
   std::string key;
@@ -230,40 +225,6 @@ void PutAndMoveDue(const Database::Handle& db, WriteBatch& batch,
   PutSession(db, batch, name, record);
 }
 
-// Iterates over the keys that begin with a prefix and no others.
-class PrefixIterator {
- public:
-  PrefixIterator(const Database::Handle& db, Family family, std::string prefix)
-      : prefix_(std::move(prefix)), end_(prefix_) {
-    // The next string that does not begin with it. Never empty: a prefix holds
-    // a kind or a size, none of which is 0xff.
-    while (static_cast<unsigned char>(end_.back()) == 0xff) end_.pop_back();
-    end_.back() = static_cast<char>(end_.back() + 1);
-    lower_ = prefix_;
-    upper_ = end_;
-    rocksdb::ReadOptions options;
-    options.iterate_lower_bound = &lower_;
-    options.iterate_upper_bound = &upper_;
-    it_.reset(db->NewIterator(options, db.family(family)));
-  }
-
-  rocksdb::Iterator* operator->() { return it_.get(); }
-  void SeekToFirst() { it_->Seek(lower_); }
-  // What follows the prefix.
-  absl::string_view rest() const {
-    const Slice key = it_->key();
-    return absl::string_view(key.data(), key.size()).substr(prefix_.size());
-  }
-  absl::Status status() const { return storage::ToStatus(it_->status()); }
-
- private:
-  const std::string prefix_;
-  std::string end_;
-  Slice lower_;
-  Slice upper_;
-  std::unique_ptr<rocksdb::Iterator> it_;
-};
-
 }  // namespace
 
 RocksDbSessionRepository::RocksDbSessionRepository(
@@ -328,10 +289,9 @@ absl::Status RocksDbSessionRepository::LoadCounts() {
   counts_.clear();
   int64_t total = 0;
   PrefixIterator it(db, kStore, std::string(1, kCountPrefix));
-  for (it.SeekToFirst(); it->Valid(); it->Next()) {
-    if (it->value().size() != kNumberSize) return Damaged("count");
-    const auto count =
-        static_cast<int64_t>(ReadBigEndian64(it->value().data()));
+  for (it.SeekToFirst(); it.Valid(); it.Next()) {
+    if (it.value().size() != kNumberSize) return Damaged("count");
+    const auto count = static_cast<int64_t>(ReadBigEndian64(it.value().data()));
     counts_[std::string(it.rest())] = count;
     total += count;
   }
@@ -412,10 +372,9 @@ RocksDbSessionRepository::ListSessions(const Owner& owner,
   std::vector<std::pair<std::string, SessionRecord>> found;
   const std::string prefix = OwnerPrefix(owner, kSession);
   PrefixIterator it(*db, kTenants, prefix);
-  for (it->Seek(prefix + after); it->Valid() && found.size() < limit;
-       it->Next()) {
+  for (it.Seek(prefix + after); it.Valid() && found.size() < limit; it.Next()) {
     if (!after.empty() && it.rest() == after) continue;
-    absl::StatusOr<SessionRecord> record = DecodeSession(it->value());
+    absl::StatusOr<SessionRecord> record = DecodeSession(it.value());
     if (!record.ok()) return Unavailable(record.status());
     found.emplace_back(std::string(it.rest()), *record);
   }
@@ -572,10 +531,10 @@ absl::StatusOr<std::vector<TurnRecord>> RocksDbSessionRepository::ListTurns(
   if (!db.ok()) return Unavailable(db.status());
   std::vector<TurnRecord> found;
   PrefixIterator it(*db, kTenants, LifePrefix(tenant, kTurn, life));
-  for (it->Seek(TurnKey(tenant, life, first));
-       it->Valid() && found.size() < limit; it->Next()) {
+  for (it.Seek(TurnKey(tenant, life, first));
+       it.Valid() && found.size() < limit; it.Next()) {
     absl::StatusOr<TurnRecord> turn =
-        DecodeTurn(ReadBigEndian64(it.rest().data()), it->value());
+        DecodeTurn(ReadBigEndian64(it.rest().data()), it.value());
     if (!turn.ok()) return Unavailable(turn.status());
     found.push_back(*std::move(turn));
   }
@@ -590,9 +549,9 @@ absl::StatusOr<Branch> RocksDbSessionRepository::ReadBranch(
   if (!db.ok()) return Unavailable(db.status());
   Branch branch;
   PrefixIterator it(*db, kTenants, LifePrefix(tenant, kTurn, life));
-  it->Seek(TurnKey(tenant, life, number));
-  while (it->Valid() && ReadBigEndian64(it.rest().data()) == number) {
-    absl::StatusOr<TurnRecord> turn = DecodeTurn(number, it->value());
+  it.Seek(TurnKey(tenant, life, number));
+  while (it.Valid() && ReadBigEndian64(it.rest().data()) == number) {
+    absl::StatusOr<TurnRecord> turn = DecodeTurn(number, it.value());
     if (!turn.ok()) return Unavailable(turn.status());
     if (branch.depth == 0) {
       branch.depth = turn->depth;
@@ -604,9 +563,9 @@ absl::StatusOr<Branch> RocksDbSessionRepository::ReadBranch(
     if (turn->parent == 0) break;
     // On a session without forks the parent is the neighbour.
     if (turn->parent + 1 == number) {
-      it->Prev();
+      it.Prev();
     } else {
-      it->Seek(TurnKey(tenant, life, turn->parent));
+      it.Seek(TurnKey(tenant, life, turn->parent));
     }
     number = turn->parent;
   }
@@ -669,11 +628,11 @@ absl::StatusOr<std::vector<DueSession>> RocksDbSessionRepository::FindDue(
   if (!db.ok()) return Unavailable(db.status());
   std::vector<DueSession> found;
   PrefixIterator it(*db, kTenants, KindPrefix(tenant, kDue));
-  for (it.SeekToFirst(); it->Valid() && found.size() < limit; it->Next()) {
+  for (it.SeekToFirst(); it.Valid() && found.size() < limit; it.Next()) {
     stored::v1::Due due;
     if (it.rest().size() != 2 * kNumberSize ||
-        !due.ParseFromArray(it->value().data(),
-                            static_cast<int>(it->value().size()))) {
+        !due.ParseFromArray(it.value().data(),
+                            static_cast<int>(it.value().size()))) {
       return Unavailable(Damaged("expiry"));
     }
     const absl::Time due_time = absl::FromUnixMicros(
@@ -694,10 +653,10 @@ absl::StatusOr<bool> RocksDbSessionRepository::CollectGarbage(size_t limit) {
     const absl::StatusOr<Database::Handle> db = database_->Use();
     if (!db.ok()) return Unavailable(db.status());
     PrefixIterator it(*db, kStore, std::string(1, kGarbagePrefix));
-    for (it.SeekToFirst(); it->Valid() && !more; it->Next()) {
+    for (it.SeekToFirst(); it.Valid() && !more; it.Next()) {
       ASSIGN_OR_RETURN(more,
-                       CollectLife(*db, batch, it.rest(), it->value(), limit));
-      if (!more) batch.Delete(db->family(kStore), it->key());
+                       CollectLife(*db, batch, it.rest(), it.value(), limit));
+      if (!more) batch.Delete(db->family(kStore), it.key());
     }
     if (!it.status().ok()) return Unavailable(it.status());
   }
@@ -718,11 +677,11 @@ absl::StatusOr<bool> RocksDbSessionRepository::CollectLife(
   const Owner owner{std::string(key.substr(2, size)), garbage.user()};
   const uint64_t life = ReadBigEndian64(key.data() + 2 + size);
   PrefixIterator turns(db, kTenants, LifePrefix(owner.tenant, kTurn, life));
-  for (turns.SeekToFirst(); turns->Valid(); turns->Next()) {
+  for (turns.SeekToFirst(); turns.Valid(); turns.Next()) {
     if (limit == 0) return true;
     --limit;
     absl::StatusOr<TurnRecord> turn =
-        DecodeTurn(ReadBigEndian64(turns.rest().data()), turns->value());
+        DecodeTurn(ReadBigEndian64(turns.rest().data()), turns.value());
     if (!turn.ok()) return Unavailable(turn.status());
     RETURN_IF_ERROR(DropTurn(db, batch, owner, life, *turn));
   }

@@ -554,6 +554,56 @@ TEST_F(BatchAggregatorServiceTest, AFlushInFlightGoesOnAfterARestart) {
   EXPECT_EQ(Get(batch).succeeded_items(), 2);
 }
 
+TEST_F(BatchAggregatorServiceTest, ADamagedItemFailsAndTheRestGoOn) {
+  dispatch_.window.size = 100;
+  Start();
+  const v1::Batch batch = Submit(Items(6));
+  machine_.reset();
+  {
+    auto database = storage::Database::Open(
+        {.path = store_.path,
+         .column_families = {"batches", "items", "pending", "results",
+                             "meta"}});
+    ASSERT_TRUE(database.ok()) << database.status();
+    const auto key = [&](uint64_t index) {
+      std::string key;
+      storage::AppendBigEndian64(key, *BatchNumber(batch.batch_id()));
+      storage::AppendBigEndian64(key, index);
+      return key;
+    };
+    rocksdb::WriteBatch damage;
+    {
+      const auto db = (*database)->Use();
+      for (const int index : {1, 3}) {
+        damage.Put(db->family(1), key(index), "\xff");
+      }
+      for (const int index : {2, 3}) {
+        damage.Put(db->family(2), key(index), "\xff");
+      }
+      // One whose body is gone.
+      damage.Delete(db->family(1), key(4));
+    }
+    ASSERT_TRUE((*database)->Write(damage, /*synced=*/true).ok());
+  }
+  dispatch_.window.size = 1;
+  dispatch_.concurrency = 1;
+  Start();
+  ASSERT_TRUE(AwaitEnd(batch));
+  auto results = Results(batch);
+  ASSERT_THAT(results, SizeIs(6));
+  EXPECT_TRUE(results.at("0").has_answer());
+  EXPECT_TRUE(results.at("5").has_answer());
+  for (const char* id : {"1", "2", "4", ""}) {
+    EXPECT_EQ(results.at(id).error().detail().reason(), reason::kDataLoss)
+        << id;
+  }
+  EXPECT_THAT(results.at("").error().message(), HasSubstr("place 3"));
+  EXPECT_EQ(Get(batch).failed_items(), 4);
+  EXPECT_EQ(Value("agentgw_batch_items_total", "failed"), 4);
+  EXPECT_GE(machine_->repository().Damages(), 4);
+  EXPECT_THAT(router_.requests(), SizeIs(2));
+}
+
 TEST_F(BatchAggregatorServiceTest, ACancelGoesOnAfterARestart) {
   router_.SetAnswer("m", {.pieces = {}, .hang = true});
   Start();

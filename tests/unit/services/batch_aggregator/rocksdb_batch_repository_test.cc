@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -101,7 +103,7 @@ class RocksDbBatchRepositoryTest : public testing::Test {
     for (const uint32_t index : indices) {
       results.push_back(Answer(batch, index));
     }
-    return repository_->AppendResults(results, kNow);
+    return repository_->AppendResults(results, kNow).status();
   }
 
   std::vector<std::string> ResultIds(const stored::v1::Batch& batch,
@@ -407,6 +409,127 @@ TEST_F(RocksDbBatchRepositoryTest, WhatWasAcknowledgedSurvivesAKill) {
   EXPECT_THAT(PendingItems(**batch), SizeIs(100'000 - stored));
   EXPECT_EQ(PendingItems(**batch).front(), stored);
   EXPECT_THAT(ResultIds(**batch), SizeIs(stored));
+}
+
+// --- What is damaged stands in nobody else's way ---------------------------
+
+class DamageTest : public RocksDbBatchRepositoryTest {
+ protected:
+  // So small that each read goes to the file.
+  DamageTest() { options_.memory_bytes = 1; }
+
+  // From here on the family's files cannot be read; what is written later can.
+  // Precondition: it was opened after what is to be damaged was written.
+  void Damage(const std::string& family) {
+    int damaged = 0;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(options_.path)) {
+      if (entry.path().extension() != ".sst") continue;
+      std::fstream file(entry.path(),
+                        std::ios::in | std::ios::out | std::ios::binary);
+      const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+      // The end of the property that says whose file it is.
+      if (bytes.find("name" + family) == std::string::npos) continue;
+      file.seekp(8);
+      file.put(static_cast<char>(~bytes[8]));
+      ++damaged;
+    }
+    EXPECT_GT(damaged, 0) << family;
+  }
+};
+
+TEST_F(DamageTest, AnItemWhoseBodyIsDamagedKeepsItsName) {
+  Open();
+  std::vector<StagedItem> items = Items(2);
+  items[1].pending.set_custom_id("c1");
+  const uint64_t number = repository_->Reserve();
+  ASSERT_TRUE(repository_->Stage(number, 0, items).ok());
+  ASSERT_TRUE(repository_->Commit(number, Record(number, 2), 9, kNow).ok());
+  Open();
+  Damage("items");
+  const absl::Status damaged = repository_->ReadItem({number, 1}).status();
+  EXPECT_TRUE(absl::IsDataLoss(damaged)) << damaged;
+  EXPECT_EQ(ReasonOf(damaged), reason::kDataLoss);
+  EXPECT_EQ(damaged.message().find(path_), absl::string_view::npos);
+  EXPECT_EQ(repository_->Damages(), 1);
+  EXPECT_EQ(*repository_->ReadCustomId({number, 1}), "c1");
+  EXPECT_TRUE(
+      absl::IsDataLoss(repository_->ReadCustomId({number, 0}).status()));
+}
+
+TEST_F(DamageTest, DamagedItemsAreLoadedAsSuch) {
+  Open();
+  const stored::v1::Batch batch = Make(3);
+  Open();
+  ASSERT_TRUE(Append(batch, {1}).ok());
+  const stored::v1::Batch later = Make(2);
+  Damage("pending");
+  const auto unfinished = repository_->LoadUnfinished();
+  ASSERT_TRUE(unfinished.ok()) << unfinished.status();
+  ASSERT_THAT(unfinished->batches, SizeIs(2));
+  ASSERT_THAT(unfinished->batches[0].items, SizeIs(2));
+  EXPECT_TRUE(unfinished->batches[0].items[0].damaged);
+  EXPECT_EQ(unfinished->batches[0].items[1].index, 2u);
+  EXPECT_FALSE(unfinished->batches[1].items[0].damaged);
+  EXPECT_EQ(repository_->Damages(), 2);
+  // They can be flushed with others, and get their results.
+  const uint64_t number = NumberOf(batch);
+  EXPECT_THAT(*repository_->RecordFlush({"acme", "m"}, "p/m",
+                                        {{number, 0}, {NumberOf(later), 0}}),
+              SizeIs(2));
+  ASSERT_TRUE(Append(batch, {0, 2}).ok());
+  EXPECT_EQ(Get(batch).state(), v1::BATCH_STATE_SUCCEEDED);
+}
+
+TEST_F(DamageTest, ADamagedBatchIsLetGoAndOthersGoOn) {
+  Open();
+  const stored::v1::Batch batch = Make(1, "key");
+  Open();
+  const stored::v1::Batch later = Make(1);
+  Damage("batches");
+  const auto damaged =
+      repository_->AppendResults({Answer(batch, 0), Answer(later, 0)}, kNow);
+  ASSERT_TRUE(damaged.ok()) << damaged.status();
+  EXPECT_THAT(*damaged, ElementsAre(NumberOf(batch)));
+  EXPECT_THAT(ResultIds(later), ElementsAre("c0"));
+  EXPECT_EQ(repository_->OpenBatches(), 0);
+  EXPECT_TRUE(absl::IsDataLoss(
+      repository_->Find("acme", batch.batch_id(), kNow).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(repository_->FindByKey("acme", "key", kNow).status()));
+  EXPECT_TRUE(repository_->LoadUnfinished().ok());
+}
+
+TEST_F(DamageTest, ADamagedResultIsReadAsAFailure) {
+  Open();
+  const stored::v1::Batch batch = Make(4);
+  ASSERT_TRUE(Append(batch, {0, 1}).ok());
+  Open();
+  ASSERT_TRUE(Append(batch, {2, 3}).ok());
+  Damage("results");
+  std::vector<StoredResult> results;
+  for (uint64_t after = 0; after < 4; after = results.back().sequence) {
+    const auto page = repository_->ReadResults("acme", batch.batch_id(), after,
+                                               1 << 20, kNow);
+    ASSERT_TRUE(page.ok()) << page.status();
+    ASSERT_FALSE(page->results.empty());
+    results.insert(results.end(), page->results.begin(), page->results.end());
+  }
+  ASSERT_THAT(results, SizeIs(4));
+  EXPECT_EQ(results[0].result.error().detail().reason(), reason::kDataLoss);
+  EXPECT_EQ(results[1].result.error().detail().reason(), reason::kDataLoss);
+  EXPECT_EQ(results[2].result.custom_id(), "c2");
+  EXPECT_EQ(results[3].result.custom_id(), "c3");
+}
+
+TEST_F(DamageTest, ADamagedBatchExpiresLikeOthers) {
+  Open();
+  const stored::v1::Batch batch = Make(1, "key");
+  ASSERT_TRUE(Append(batch, {0}).ok());
+  Open();
+  Damage("batches");
+  EXPECT_FALSE(*repository_->DeleteExpired(kNow + absl::Hours(1), 10));
+  EXPECT_FALSE(repository_->FindByKey("acme", "key", kNow)->has_value());
 }
 
 TEST_F(RocksDbBatchRepositoryTest, RefusesADirectoryThatIsInUse) {
