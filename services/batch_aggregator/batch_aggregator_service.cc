@@ -44,7 +44,11 @@ Awaitable<absl::StatusOr<v1::Batch>> BatchAggregatorService::SubmitBatch(
     co_return received;
   }
   if (incoming.before.has_value()) co_return Describe(*incoming.before);
+  parts_.dispatcher->Announce(incoming.number);
   absl::StatusOr<CommittedBatch> committed = co_await Commit(incoming);
+  if (!committed.ok() || !committed->created) {
+    parts_.dispatcher->Forget(incoming.number);
+  }
   if (!committed.ok()) {
     co_await Discard(incoming);
     co_return committed.status();

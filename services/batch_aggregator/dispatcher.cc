@@ -43,11 +43,22 @@ Dispatcher::Dispatcher(const DispatcherOptions& options,
       tasks_(executor, std::numeric_limits<size_t>::max()),
       changed_(executor) {}
 
+void Dispatcher::Announce(uint64_t batch) {
+  boost::asio::post(executor_, [this, batch] { batches_[batch] = {}; });
+}
+
 void Dispatcher::Add(OpenBatch batch) {
   boost::asio::post(executor_, [this, batch = std::move(batch)] {
     AddLive(batch, {});
+    if (batches_.at(batch.number).cancelled) {
+      StartCancelled(TakeOut(batch.number));
+    }
     changed_.Set();
   });
+}
+
+void Dispatcher::Forget(uint64_t batch) {
+  boost::asio::post(executor_, [this, batch] { batches_.erase(batch); });
 }
 
 void Dispatcher::Cancel(uint64_t batch) {

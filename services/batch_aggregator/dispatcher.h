@@ -49,8 +49,8 @@ struct DispatcherOptions {
 
 // Brings every item of every open batch to its result: gathers them into
 // flushes, plans each, sends its items, tries again what may be, and stores
-// what comes back. All of it on one io thread; Add, Cancel, Drain and Active
-// may be called on any.
+// what comes back. All of it on one io thread; Announce, Add,
+// Forget, Cancel, Drain and Active may be called on any.
 //
 // An item is, in this order: in the window; in a flush that is being planned
 // and recorded; in a sending that is ready, runs or is held back until its next
@@ -78,8 +78,13 @@ class Dispatcher {
   // then ends the calls that run, and leaves their items on disk.
   Awaitable<void> Run(BatchRepository::Unfinished unfinished);
 
-  // A batch that was made.
+  // A batch is about to be made: before anybody can see it, so that no Cancel
+  // overtakes its Add. Add or Forget follows.
+  void Announce(uint64_t batch);
+  // It was made.
   void Add(OpenBatch batch);
+  // It was not.
+  void Forget(uint64_t batch);
 
   // A batch that is marked as being cancelled. Idempotent.
   void Cancel(uint64_t batch);

@@ -6,8 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <set>
 
@@ -58,6 +61,31 @@ std::string TextOf(const model_router::v1::RouteRequest& request) {
   return request.typed().chat().messages(0).content(0).text().text();
 }
 
+// Another's time; tells when it is asked for on the io thread that is watched,
+// once.
+class WatchedClock final : public Clock {
+ public:
+  explicit WatchedClock(Clock* inner) : inner_(inner) {}
+
+  absl::Time Now() const override {
+    boost::asio::io_context* io = watched.load();
+    if (io != nullptr && io->get_executor().running_in_this_thread()) {
+      watched.store(nullptr);
+      asked();
+    }
+    return inner_->Now();
+  }
+  Awaitable<bool> SleepUntil(absl::Time deadline) override {
+    return inner_->SleepUntil(deadline);
+  }
+
+  mutable std::atomic<boost::asio::io_context*> watched{nullptr};
+  std::function<void()> asked;
+
+ private:
+  Clock* const inner_;
+};
+
 class BatchAggregatorServiceTest : public testing::Test {
  protected:
   BatchAggregatorServiceTest() {
@@ -78,7 +106,7 @@ class BatchAggregatorServiceTest : public testing::Test {
   void Start() {
     machine_.reset();
     machine_ = std::make_unique<Machine>(store_, dispatch_, &router_,
-                                         &sessions_, &clock_);
+                                         &sessions_, &watched_clock_);
   }
 
   v1::Batch Submit(const std::vector<v1::BatchItem>& items,
@@ -139,6 +167,7 @@ class BatchAggregatorServiceTest : public testing::Test {
   FakeModelRouter router_;
   FakeSessionStore sessions_;
   FakeClock clock_;
+  WatchedClock watched_clock_{&clock_};
   std::unique_ptr<Machine> machine_;
 };
 
@@ -436,6 +465,42 @@ TEST_F(BatchAggregatorServiceTest, CancelEndsWhatWaitsAndWhatRuns) {
   // There is room for others again.
   router_.SetAnswer("m", {});
   EXPECT_TRUE(AwaitEnd(Submit(Items(3))));
+}
+
+TEST_F(BatchAggregatorServiceTest, NoCancelOvertakesItsSubmission) {
+  Start();
+  // The submission asks for the time right before its commit. Its io thread
+  // then stops, so that it does not hear of the end of the commit.
+  std::promise<void> go_on;
+  boost::asio::io_context& io = machine_->pool().At(1);
+  watched_clock_.asked = [&io, stop = go_on.get_future().share()] {
+    boost::asio::post(io, [stop] { stop.wait(); });
+  };
+  watched_clock_.watched.store(&io);
+  auto submitted = std::async(std::launch::async, [&] {
+    return machine_->Submit(Header("key"), Items(3));
+  });
+  std::string batch_id;
+  ASSERT_TRUE(Await([&] {
+    const auto found =
+        machine_->repository().FindByKey("acme", "key", absl::Now());
+    if (found.ok() && found->has_value()) batch_id = (*found)->batch_id();
+    return !batch_id.empty();
+  }));
+  const auto cancelled =
+      machine_->repository().BeginCancel("acme", batch_id, absl::Now());
+  ASSERT_TRUE(cancelled.ok()) << cancelled.status();
+  machine_->dispatcher().Cancel(cancelled->number);
+  std::promise<void> heard;
+  boost::asio::post(machine_->pool().At(0), [&] { heard.set_value(); });
+  heard.get_future().wait();
+  go_on.set_value();
+  const auto batch = submitted.get();
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  ASSERT_TRUE(AwaitEnd(*batch));
+  EXPECT_EQ(Get(*batch).state(), v1::BATCH_STATE_CANCELLED);
+  EXPECT_EQ(Get(*batch).cancelled_items(), 3);
+  EXPECT_THAT(router_.requests(), IsEmpty());
 }
 
 TEST_F(BatchAggregatorServiceTest, CancelLeavesEqualItemsOfOtherBatches) {
