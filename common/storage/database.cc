@@ -48,11 +48,7 @@ absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
         absl::StrCat("another process uses ", path, ": ", text));
   }
   if (status.IsCorruption()) {
-    return absl::DataLossError(absl::StrCat(
-        path,
-        " is damaged; restore it from a backup or move it away to start "
-        "afresh: ",
-        text));
+    return DamagedDirectory(path, text);
   }
   if (status.IsInvalidArgument()) {
     return absl::FailedPreconditionError(
@@ -200,6 +196,13 @@ absl::Status ToStatus(const rocksdb::Status& status) {
 
 absl::Status DamagedData() {
   return MakeError(reason::kDataLoss, "what is stored is damaged");
+}
+
+absl::Status DamagedDirectory(absl::string_view path, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat(
+      path,
+      " is damaged; restore it from a backup or move it away to start afresh: ",
+      what));
 }
 
 void AppendBigEndian64(std::string& key, uint64_t value) {

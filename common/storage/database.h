@@ -119,6 +119,9 @@ absl::Status ToStatus(const rocksdb::Status& status);
 // DATA_LOSS `data_loss`.
 absl::Status DamagedData();
 
+// Why a start fails, with the ways out: DATA_LOSS.
+absl::Status DamagedDirectory(absl::string_view path, absl::string_view what);
+
 // Numbers in keys, so that keys sort as the numbers do.
 void AppendBigEndian64(std::string& key, uint64_t value);
 uint64_t ReadBigEndian64(const char* bytes);

@@ -4,13 +4,18 @@
 
 namespace gateway::storage {
 
+std::string PrefixEnd(absl::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) {
+    end.pop_back();
+  }
+  if (!end.empty()) end.back() = static_cast<char>(end.back() + 1);
+  return end;
+}
+
 PrefixIterator::PrefixIterator(const Database::Handle& db, size_t family,
                                std::string prefix)
-    : prefix_(std::move(prefix)), end_(prefix_) {
-  while (!end_.empty() && static_cast<unsigned char>(end_.back()) == 0xff) {
-    end_.pop_back();
-  }
-  if (!end_.empty()) end_.back() = static_cast<char>(end_.back() + 1);
+    : prefix_(std::move(prefix)), end_(PrefixEnd(prefix_)) {
   lower_ = prefix_;
   upper_ = end_;
   rocksdb::ReadOptions options;

@@ -12,6 +12,9 @@
 
 namespace gateway::storage {
 
+// The next string that does not begin with `prefix`; empty: there is none.
+std::string PrefixEnd(absl::string_view prefix);
+
 // Iterates over the keys of a family that begin with a prefix, and no others.
 // Stands nowhere until one of the Seeks. Thread-compatible; `db` outlives it.
 class PrefixIterator {
@@ -37,8 +40,7 @@ class PrefixIterator {
 
  private:
   const std::string prefix_;
-  // The next string that does not begin with it; empty: there is none.
-  std::string end_;
+  const std::string end_;
   rocksdb::Slice lower_;
   rocksdb::Slice upper_;
   std::unique_ptr<rocksdb::Iterator> it_;

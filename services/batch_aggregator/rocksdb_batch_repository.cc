@@ -122,8 +122,13 @@ RocksDbBatchRepository::Open(const RocksDbBatchRepositoryOptions& options) {
                         .memory_bytes = options.memory_bytes,
                         .env = options.env}));
   RETURN_IF_ERROR(repository->CheckFormat());
-  RETURN_IF_ERROR(repository->LoadBatches());
-  RETURN_IF_ERROR(repository->LoadFlushes());
+  absl::Status loaded = repository->LoadBatches();
+  if (loaded.ok()) loaded = repository->LoadFlushes();
+  if (absl::IsDataLoss(loaded)) {
+    return storage::DamagedDirectory(options.path,
+                                     "its batches cannot be listed");
+  }
+  RETURN_IF_ERROR(loaded);
   return repository;
 }
 

@@ -49,6 +49,11 @@ Metrics::Metrics()
           "Sessions that are stored; expired ones until they are cleaned.")),
       write_stopped_(AddGauge(registry_, "agentgw_rocksdb_write_stopped",
                               "1 while RocksDB takes no writes.")),
+      damages_(prometheus::BuildCounter()
+                   .Name("agentgw_rocksdb_damages_total")
+                   .Help("Times that something stored was met damaged.")
+                   .Register(registry_)
+                   .Add({})),
       operations_(prometheus::BuildCounter()
                       .Name("agentgw_session_operations_total")
                       .Help("Operations on sessions, by what became of them.")

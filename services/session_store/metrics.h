@@ -47,6 +47,10 @@ class Metrics {
     sessions_active_.Set(static_cast<double>(sessions));
   }
   void SetWriteStopped(bool stopped) { write_stopped_.Set(stopped ? 1 : 0); }
+  // Since the start.
+  void SetDamages(int64_t damages) {
+    damages_.Increment(static_cast<double>(damages) - damages_.Value());
+  }
 
   std::vector<prometheus::MetricFamily> Collect() const {
     return registry_.Collect();
@@ -56,6 +60,7 @@ class Metrics {
   prometheus::Registry registry_;
   prometheus::Gauge& sessions_active_;
   prometheus::Gauge& write_stopped_;
+  prometheus::Counter& damages_;
   prometheus::Family<prometheus::Counter>& operations_;
   std::array<prometheus::Histogram*, kOperations> durations_;
   // The counter of success, which most are.

@@ -12,6 +12,7 @@
 #include "common/status/macros.h"
 #include "common/storage/prefix_iterator.h"
 #include "gateway/session_store/stored/v1/stored.pb.h"
+#include "services/session_store/session_tree.h"
 
 namespace gateway::session_store {
 namespace {
@@ -116,16 +117,19 @@ std::string NumberValue(uint64_t number) {
   return value;
 }
 
-absl::Status Damaged(absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("a stored ", what, " is damaged"));
+std::string IdOf(const SessionName& name) {
+  return absl::StrCat(name.owner.tenant, "/", name.owner.user, "/",
+                      name.session_id);
+}
+
+std::string IdOf(absl::string_view tenant, uint64_t life, uint64_t number) {
+  return absl::StrCat(tenant, "/", MakeTurnId(life, number));
 }
 
 // As callers are to see it: whatever is wrong with the disk, the store cannot
 // be used now, and the request was not at fault.
 absl::Status Unavailable(const absl::Status& cause) {
   if (cause.ok()) return cause;
-  LOG_WARNING_EVERY(absl::Seconds(1), "session", "the store failed",
-                    {{"error", cause}});
   return MakeError(reason::kSessionUnavailable,
                    "sessions cannot be read or written now");
 }
@@ -143,13 +147,14 @@ stored::v1::Session Encode(const SessionRecord& record) {
   stored.set_oldest_turn(record.oldest_turn);
   stored.set_stored_turns(record.stored_turns);
   stored.set_stored_bytes(record.stored_bytes);
+  stored.set_system_text_bytes(record.system_text_bytes);
   return stored;
 }
 
 absl::StatusOr<SessionRecord> DecodeSession(const Slice& value) {
   stored::v1::Session stored;
   if (!stored.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
-    return Damaged("session");
+    return storage::DamagedData();
   }
   SessionRecord record;
   record.life = stored.life();
@@ -163,6 +168,7 @@ absl::StatusOr<SessionRecord> DecodeSession(const Slice& value) {
   record.oldest_turn = stored.oldest_turn();
   record.stored_turns = stored.stored_turns();
   record.stored_bytes = stored.stored_bytes();
+  record.system_text_bytes = stored.system_text_bytes();
   return record;
 }
 
@@ -182,7 +188,7 @@ stored::v1::Turn Encode(const TurnRecord& turn) {
 absl::StatusOr<TurnRecord> DecodeTurn(uint64_t number, const Slice& value) {
   stored::v1::Turn stored;
   if (!stored.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
-    return Damaged("turn");
+    return storage::DamagedData();
   }
   TurnRecord turn;
   turn.number = number;
@@ -211,6 +217,30 @@ void PutDue(const Database::Handle& db, WriteBatch& batch,
   batch.Put(db.family(kTenants),
             DueKey(name.owner.tenant, record.due_time, record.life),
             due.SerializeAsString());
+}
+
+void PutGarbage(const Database::Handle& db, WriteBatch& batch,
+                const Owner& owner, uint64_t life) {
+  stored::v1::Garbage garbage;
+  garbage.set_user(owner.user);
+  batch.Put(db.family(kStore), GarbageKey(owner.tenant, life),
+            garbage.SerializeAsString());
+}
+
+// The entry of the index by expiry at which `it` stands; nullopt: damaged.
+std::optional<DueSession> DecodeDue(const std::string& tenant,
+                                    const PrefixIterator& it) {
+  stored::v1::Due due;
+  if (it.rest().size() != 2 * kNumberSize ||
+      !due.ParseFromArray(it.value().data(),
+                          static_cast<int>(it.value().size()))) {
+    return std::nullopt;
+  }
+  return DueSession{{{tenant, due.user()}, due.session_id()},
+                    ReadBigEndian64(it.rest().data() + kNumberSize),
+                    absl::FromUnixMicros(static_cast<int64_t>(
+                        ReadBigEndian64(it.rest().data()))),
+                    due.damaged()};
 }
 
 void PutAndMoveDue(const Database::Handle& db, WriteBatch& batch,
@@ -267,36 +297,41 @@ RocksDbSessionRepository::~RocksDbSessionRepository() {
 }
 
 absl::Status RocksDbSessionRepository::CheckFormat() {
-  ASSIGN_OR_RETURN(const Database::Handle db, database_->Use());
-  std::string format;
-  const rocksdb::Status read =
-      db->Get({}, db.family(kStore), kFormatKey, &format);
-  if (read.IsNotFound()) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> format,
+                   database_->Get(kStore, kFormatKey));
+  if (!format.has_value()) {
     WriteBatch batch;
-    batch.Put(db.family(kStore), kFormatKey, kFormat);
+    batch.Put(database_->Use()->family(kStore), kFormatKey, kFormat);
     return database_->Write(batch, /*synced=*/true);
   }
-  RETURN_IF_ERROR(storage::ToStatus(read));
-  if (format == kFormat) return absl::OkStatus();
+  if (*format == kFormat) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(options_.path, " holds sessions in format '", format,
+      absl::StrCat(options_.path, " holds sessions in format '", *format,
                    "', and this version reads only '", kFormat,
                    "': run the version that wrote it, or move it away"));
 }
 
 absl::Status RocksDbSessionRepository::LoadCounts() {
   ASSIGN_OR_RETURN(const Database::Handle db, database_->Use());
-  counts_.clear();
+  absl::flat_hash_map<std::string, int64_t> counts;
   int64_t total = 0;
   PrefixIterator it(db, kStore, std::string(1, kCountPrefix));
-  for (it.SeekToFirst(); it.Valid(); it.Next()) {
-    if (it.value().size() != kNumberSize) return Damaged("count");
+  bool damaged = false;
+  for (it.SeekToFirst(); it.Valid() && !damaged; it.Next()) {
+    damaged = it.value().size() != kNumberSize;
+    if (damaged) break;
     const auto count = static_cast<int64_t>(ReadBigEndian64(it.value().data()));
-    counts_[std::string(it.rest())] = count;
+    counts[std::string(it.rest())] = count;
     total += count;
   }
+  if (damaged || absl::IsDataLoss(it.status())) {
+    return storage::DamagedDirectory(options_.path,
+                                     "its sessions cannot be counted");
+  }
+  RETURN_IF_ERROR(it.status());
+  counts_ = std::move(counts);
   total_.store(total);
-  return it.status();
+  return absl::OkStatus();
 }
 
 // --- Background ------------------------------------------------------------
@@ -342,25 +377,21 @@ absl::Status RocksDbSessionRepository::Write(WriteBatch& batch) {
   return Unavailable(written);
 }
 
-absl::StatusOr<std::optional<std::string>> RocksDbSessionRepository::Get(
-    const std::string& key) const {
-  const absl::StatusOr<Database::Handle> db = database_->Use();
-  if (!db.ok()) return Unavailable(db.status());
-  std::string value;
-  const rocksdb::Status read =
-      (*db)->Get({}, db->family(kTenants), key, &value);
-  if (read.IsNotFound()) return std::optional<std::string>();
-  if (!read.ok()) return Unavailable(storage::ToStatus(read));
-  return std::optional<std::string>(std::move(value));
+absl::Status RocksDbSessionRepository::ReadError(const absl::Status& cause,
+                                                 absl::string_view what,
+                                                 absl::string_view id) const {
+  if (absl::IsDataLoss(cause)) return database_->NoteDamage(what, id);
+  return Unavailable(cause);
 }
 
 absl::StatusOr<std::optional<SessionRecord>>
 RocksDbSessionRepository::FindSession(const SessionName& name) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                   Get(SessionKey(name)));
-  if (!value.has_value()) return std::optional<SessionRecord>();
-  absl::StatusOr<SessionRecord> record = DecodeSession(*value);
-  if (!record.ok()) return Unavailable(record.status());
+  const absl::StatusOr<std::optional<std::string>> value =
+      database_->Get(kTenants, SessionKey(name));
+  if (!value.ok()) return ReadError(value.status(), "session", IdOf(name));
+  if (!value->has_value()) return std::optional<SessionRecord>();
+  absl::StatusOr<SessionRecord> record = DecodeSession(**value);
+  if (!record.ok()) return ReadError(record.status(), "session", IdOf(name));
   return std::optional<SessionRecord>(*record);
 }
 
@@ -375,10 +406,16 @@ RocksDbSessionRepository::ListSessions(const Owner& owner,
   for (it.Seek(prefix + after); it.Valid() && found.size() < limit; it.Next()) {
     if (!after.empty() && it.rest() == after) continue;
     absl::StatusOr<SessionRecord> record = DecodeSession(it.value());
-    if (!record.ok()) return Unavailable(record.status());
+    if (!record.ok()) {
+      (void)database_->NoteDamage("session",
+                                  IdOf({owner, std::string(it.rest())}));
+      continue;
+    }
     found.emplace_back(std::string(it.rest()), *record);
   }
-  if (!it.status().ok()) return Unavailable(it.status());
+  if (!it.status().ok()) {
+    return ReadError(it.status(), "sessions", owner.tenant);
+  }
   return found;
 }
 
@@ -449,10 +486,30 @@ absl::Status RocksDbSessionRepository::RemoveSession(
     batch.Delete(db->family(kTenants), SessionKey(name));
     batch.Delete(db->family(kTenants),
                  DueKey(tenant, record.due_time, record.life));
-    stored::v1::Garbage garbage;
-    garbage.set_user(name.owner.user);
-    batch.Put(db->family(kStore), GarbageKey(tenant, record.life),
-              garbage.SerializeAsString());
+    PutGarbage(*db, batch, name.owner, record.life);
+  }
+  return WriteAndCount(batch, tenant, -1);
+}
+
+absl::Status RocksDbSessionRepository::RemoveDamagedSession(
+    const SessionName& name) {
+  const std::string& tenant = name.owner.tenant;
+  WriteBatch batch;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    batch.Delete(db->family(kTenants), SessionKey(name));
+    // Its life stands in the index by expiry alone.
+    PrefixIterator it(*db, kTenants, KindPrefix(tenant, kDue));
+    for (it.SeekToFirst(); it.Valid(); it.Next()) {
+      const std::optional<DueSession> due = DecodeDue(tenant, it);
+      if (!due.has_value() || !(due->name == name)) continue;
+      batch.Delete(db->family(kTenants), it.key());
+      PutGarbage(*db, batch, name.owner, due->life);
+    }
+    if (!it.status().ok() && !absl::IsDataLoss(it.status())) {
+      return Unavailable(it.status());
+    }
   }
   return WriteAndCount(batch, tenant, -1);
 }
@@ -501,15 +558,17 @@ absl::Status RocksDbSessionRepository::DropTurn(const Database::Handle& db,
   batch.Delete(family, TurnKey(owner.tenant, life, turn.number));
   batch.Delete(family, CommitKey(owner.tenant, life, turn.request_id));
   if (turn.answer_id.empty()) return absl::OkStatus();
-  // A later turn may have come by the same answer id.
+  // A later turn may have come by the same answer id. A damaged entry leads
+  // nowhere.
   const std::string key = AliasKey(owner, turn.answer_id);
-  std::string value;
-  const rocksdb::Status read = db->Get({}, family, key, &value);
-  if (read.IsNotFound()) return absl::OkStatus();
-  if (!read.ok()) return Unavailable(storage::ToStatus(read));
+  const absl::StatusOr<std::optional<std::string>> value =
+      database_->Get(kTenants, key);
+  const bool damaged = absl::IsDataLoss(value.status());
+  if (!value.ok() && !damaged) return Unavailable(value.status());
+  if (!damaged && !value->has_value()) return absl::OkStatus();
   stored::v1::Alias alias;
-  if (!alias.ParseFromString(value)) return Unavailable(Damaged("alias"));
-  if (alias.life() == life && alias.number() == turn.number) {
+  if (damaged || !alias.ParseFromString(**value) ||
+      (alias.life() == life && alias.number() == turn.number)) {
     batch.Delete(family, key);
   }
   return absl::OkStatus();
@@ -517,11 +576,16 @@ absl::Status RocksDbSessionRepository::DropTurn(const Database::Handle& db,
 
 absl::StatusOr<std::optional<TurnRecord>> RocksDbSessionRepository::FindTurn(
     const std::string& tenant, uint64_t life, uint64_t number) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                   Get(TurnKey(tenant, life, number)));
-  if (!value.has_value()) return std::optional<TurnRecord>();
-  absl::StatusOr<TurnRecord> turn = DecodeTurn(number, *value);
-  if (!turn.ok()) return Unavailable(turn.status());
+  const absl::StatusOr<std::optional<std::string>> value =
+      database_->Get(kTenants, TurnKey(tenant, life, number));
+  if (!value.ok()) {
+    return ReadError(value.status(), "turn", IdOf(tenant, life, number));
+  }
+  if (!value->has_value()) return std::optional<TurnRecord>();
+  absl::StatusOr<TurnRecord> turn = DecodeTurn(number, **value);
+  if (!turn.ok()) {
+    return ReadError(turn.status(), "turn", IdOf(tenant, life, number));
+  }
   return std::optional<TurnRecord>(*std::move(turn));
 }
 
@@ -533,12 +597,16 @@ absl::StatusOr<std::vector<TurnRecord>> RocksDbSessionRepository::ListTurns(
   PrefixIterator it(*db, kTenants, LifePrefix(tenant, kTurn, life));
   for (it.Seek(TurnKey(tenant, life, first));
        it.Valid() && found.size() < limit; it.Next()) {
-    absl::StatusOr<TurnRecord> turn =
-        DecodeTurn(ReadBigEndian64(it.rest().data()), it.value());
-    if (!turn.ok()) return Unavailable(turn.status());
+    const uint64_t number = ReadBigEndian64(it.rest().data());
+    absl::StatusOr<TurnRecord> turn = DecodeTurn(number, it.value());
+    if (!turn.ok()) {
+      return ReadError(turn.status(), "turn", IdOf(tenant, life, number));
+    }
     found.push_back(*std::move(turn));
   }
-  if (!it.status().ok()) return Unavailable(it.status());
+  if (!it.status().ok()) {
+    return ReadError(it.status(), "turns", IdOf(tenant, life, first));
+  }
   return found;
 }
 
@@ -552,7 +620,9 @@ absl::StatusOr<Branch> RocksDbSessionRepository::ReadBranch(
   it.Seek(TurnKey(tenant, life, number));
   while (it.Valid() && ReadBigEndian64(it.rest().data()) == number) {
     absl::StatusOr<TurnRecord> turn = DecodeTurn(number, it.value());
-    if (!turn.ok()) return Unavailable(turn.status());
+    if (!turn.ok()) {
+      return ReadError(turn.status(), "turn", IdOf(tenant, life, number));
+    }
     if (branch.depth == 0) {
       branch.depth = turn->depth;
       branch.target = std::move(turn->target);
@@ -569,36 +639,47 @@ absl::StatusOr<Branch> RocksDbSessionRepository::ReadBranch(
     }
     number = turn->parent;
   }
-  if (!it.status().ok()) return Unavailable(it.status());
+  if (!it.status().ok()) {
+    return ReadError(it.status(), "turn", IdOf(tenant, life, number));
+  }
   std::reverse(branch.turns.begin(), branch.turns.end());
   return branch;
 }
 
 absl::StatusOr<std::string> RocksDbSessionRepository::ReadSystemText(
     const std::string& tenant, uint64_t life) {
-  ASSIGN_OR_RETURN(std::optional<std::string> value,
-                   Get(SystemTextKey(tenant, life)));
-  return std::move(value).value_or("");
+  absl::StatusOr<std::optional<std::string>> value =
+      database_->Get(kTenants, SystemTextKey(tenant, life));
+  if (!value.ok()) {
+    return ReadError(value.status(), "system text", IdOf(tenant, life, 0));
+  }
+  return (*std::move(value)).value_or("");
 }
 
 absl::StatusOr<std::optional<TurnAlias>> RocksDbSessionRepository::FindAlias(
     const Owner& owner, const std::string& answer_id) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                   Get(AliasKey(owner, answer_id)));
-  if (!value.has_value()) return std::optional<TurnAlias>();
+  const absl::StatusOr<std::optional<std::string>> value =
+      database_->Get(kTenants, AliasKey(owner, answer_id));
+  if (!value.ok()) return ReadError(value.status(), "answer id", answer_id);
+  if (!value->has_value()) return std::optional<TurnAlias>();
   stored::v1::Alias alias;
-  if (!alias.ParseFromString(*value)) return Unavailable(Damaged("alias"));
+  if (!alias.ParseFromString(**value)) {
+    return database_->NoteDamage("answer id", answer_id);
+  }
   return std::optional<TurnAlias>(
       TurnAlias{alias.session_id(), alias.life(), alias.number()});
 }
 
 absl::StatusOr<std::optional<uint64_t>> RocksDbSessionRepository::FindCommit(
     const std::string& tenant, uint64_t life, const std::string& request_id) {
-  ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                   Get(CommitKey(tenant, life, request_id)));
-  if (!value.has_value()) return std::optional<uint64_t>();
-  if (value->size() != kNumberSize) return Unavailable(Damaged("commit"));
-  return std::optional<uint64_t>(ReadBigEndian64(value->data()));
+  const absl::StatusOr<std::optional<std::string>> value =
+      database_->Get(kTenants, CommitKey(tenant, life, request_id));
+  if (!value.ok()) return ReadError(value.status(), "commit", request_id);
+  if (!value->has_value()) return std::optional<uint64_t>();
+  if ((*value)->size() != kNumberSize) {
+    return database_->NoteDamage("commit", request_id);
+  }
+  return std::optional<uint64_t>(ReadBigEndian64((*value)->data()));
 }
 
 // --- Counting and cleaning -------------------------------------------------
@@ -624,26 +705,51 @@ std::vector<std::string> RocksDbSessionRepository::Tenants() const {
 
 absl::StatusOr<std::vector<DueSession>> RocksDbSessionRepository::FindDue(
     const std::string& tenant, absl::Time now, size_t limit) {
-  const absl::StatusOr<Database::Handle> db = database_->Use();
-  if (!db.ok()) return Unavailable(db.status());
   std::vector<DueSession> found;
-  PrefixIterator it(*db, kTenants, KindPrefix(tenant, kDue));
-  for (it.SeekToFirst(); it.Valid() && found.size() < limit; it.Next()) {
-    stored::v1::Due due;
-    if (it.rest().size() != 2 * kNumberSize ||
-        !due.ParseFromArray(it.value().data(),
-                            static_cast<int>(it.value().size()))) {
-      return Unavailable(Damaged("expiry"));
+  WriteBatch damaged;
+  absl::Status status;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    PrefixIterator it(*db, kTenants, KindPrefix(tenant, kDue));
+    for (it.SeekToFirst(); it.Valid() && found.size() < limit; it.Next()) {
+      std::optional<DueSession> due = DecodeDue(tenant, it);
+      // Cleaning will not find its session any more; whoever asks for that
+      // still sees that it has expired.
+      if (!due.has_value()) {
+        (void)database_->NoteDamage("expiry", tenant);
+        damaged.Delete(db->family(kTenants), it.key());
+        continue;
+      }
+      if (due->due_time > now) break;
+      found.push_back(*std::move(due));
     }
-    const absl::Time due_time = absl::FromUnixMicros(
-        static_cast<int64_t>(ReadBigEndian64(it.rest().data())));
-    if (due_time > now) break;
-    found.push_back({{{tenant, due.user()}, due.session_id()},
-                     ReadBigEndian64(it.rest().data() + kNumberSize),
-                     due_time});
+    status = it.status();
   }
-  if (!it.status().ok()) return Unavailable(it.status());
+  if (damaged.Count() > 0) RETURN_IF_ERROR(Write(damaged));
+  if (!status.ok() && found.empty()) {
+    return ReadError(status, "index by expiry", tenant);
+  }
   return found;
+}
+
+absl::Status RocksDbSessionRepository::Postpone(const DueSession& session,
+                                                absl::Time due_time) {
+  const std::string& tenant = session.name.owner.tenant;
+  WriteBatch batch;
+  {
+    const absl::StatusOr<Database::Handle> db = database_->Use();
+    if (!db.ok()) return Unavailable(db.status());
+    rocksdb::ColumnFamilyHandle* const family = db->family(kTenants);
+    batch.Delete(family, DueKey(tenant, session.due_time, session.life));
+    stored::v1::Due due;
+    due.set_user(session.name.owner.user);
+    due.set_session_id(session.name.session_id);
+    due.set_damaged(true);
+    batch.Put(family, DueKey(tenant, due_time, session.life),
+              due.SerializeAsString());
+  }
+  return Write(batch);
 }
 
 absl::StatusOr<bool> RocksDbSessionRepository::CollectGarbage(size_t limit) {
@@ -668,28 +774,42 @@ absl::StatusOr<bool> RocksDbSessionRepository::CollectLife(
     const Database::Handle& db, WriteBatch& batch, absl::string_view key,
     const Slice& value, size_t& limit) {
   stored::v1::Garbage garbage;
-  const size_t size =
-      key.size() < 2 + kNumberSize ? 0 : key.size() - 2 - kNumberSize;
-  if (size == 0 ||
-      !garbage.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
-    return Unavailable(Damaged("removal"));
+  if (key.size() < 2 + kNumberSize) {
+    (void)database_->NoteDamage("removal", key);
+    return false;
   }
-  const Owner owner{std::string(key.substr(2, size)), garbage.user()};
+  const size_t size = key.size() - 2 - kNumberSize;
   const uint64_t life = ReadBigEndian64(key.data() + 2 + size);
-  PrefixIterator turns(db, kTenants, LifePrefix(owner.tenant, kTurn, life));
-  for (turns.SeekToFirst(); turns.Valid(); turns.Next()) {
+  const std::string tenant(key.substr(2, size));
+  const std::string turns_prefix = LifePrefix(tenant, kTurn, life);
+  bool damaged =
+      !garbage.ParseFromArray(value.data(), static_cast<int>(value.size()));
+  const Owner owner{tenant, garbage.user()};
+  PrefixIterator turns(db, kTenants, turns_prefix);
+  for (turns.SeekToFirst(); !damaged && turns.Valid(); turns.Next()) {
     if (limit == 0) return true;
     --limit;
     absl::StatusOr<TurnRecord> turn =
         DecodeTurn(ReadBigEndian64(turns.rest().data()), turns.value());
-    if (!turn.ok()) return Unavailable(turn.status());
-    RETURN_IF_ERROR(DropTurn(db, batch, owner, life, *turn));
+    damaged = !turn.ok();
+    if (!damaged) RETURN_IF_ERROR(DropTurn(db, batch, owner, life, *turn));
   }
-  if (!turns.status().ok()) return Unavailable(turns.status());
+  if (!turns.status().ok() && !absl::IsDataLoss(turns.status())) {
+    return Unavailable(turns.status());
+  }
   // Even a life without turns costs a step, so that the batch is bounded.
   if (limit == 0) return true;
   --limit;
-  batch.Delete(db.family(kTenants), SystemTextKey(owner.tenant, life));
+  if (damaged || absl::IsDataLoss(turns.status())) {
+    (void)database_->NoteDamage("removed session", IdOf(tenant, life, 0));
+    // All that is left of it, unread. Answer ids stay, and lead nowhere.
+    for (const std::string& prefix :
+         {turns_prefix, LifePrefix(tenant, kCommit, life)}) {
+      batch.DeleteRange(db.family(kTenants), prefix,
+                        storage::PrefixEnd(prefix));
+    }
+  }
+  batch.Delete(db.family(kTenants), SystemTextKey(tenant, life));
   return false;
 }
 

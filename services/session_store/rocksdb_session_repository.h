@@ -53,6 +53,8 @@ class RocksDbSessionRepository : public SessionRepository {
   // Whether RocksDB takes no writes: it waits for compaction, or one has
   // failed.
   bool WriteStopped() const { return database_->WriteStopped(); }
+  // How often something stored was met damaged.
+  int64_t Damages() const { return database_->damages(); }
 
   absl::StatusOr<std::optional<SessionRecord>> FindSession(
       const SessionName& name) override;
@@ -65,6 +67,7 @@ class RocksDbSessionRepository : public SessionRepository {
                              SessionRecord& record) override;
   absl::Status RemoveSession(const SessionName& name,
                              const SessionRecord& record) override;
+  absl::Status RemoveDamagedSession(const SessionName& name) override;
   absl::Status AddTurn(const SessionName& name, SessionRecord& record,
                        const TurnRecord& turn,
                        const std::vector<TurnRecord>& dropped,
@@ -94,6 +97,8 @@ class RocksDbSessionRepository : public SessionRepository {
                                                   size_t limit) override;
   absl::Status Reschedule(const SessionName& name, SessionRecord& record,
                           absl::Time due_time) override;
+  absl::Status Postpone(const DueSession& session,
+                        absl::Time due_time) override;
   absl::StatusOr<bool> CollectGarbage(size_t limit) override;
 
  private:
@@ -107,8 +112,10 @@ class RocksDbSessionRepository : public SessionRepository {
   absl::Status WriteAndCount(rocksdb::WriteBatch& batch,
                              const std::string& tenant, int64_t change);
   absl::Status Write(rocksdb::WriteBatch& batch);
-  // nullopt: no such key.
-  absl::StatusOr<std::optional<std::string>> Get(const std::string& key) const;
+  // The error of a read, as callers are to see it. What is damaged is noted as
+  // `what`, which `id` names.
+  absl::Status ReadError(const absl::Status& cause, absl::string_view what,
+                         absl::string_view id) const;
   // Adds the removal of a turn and of what names it.
   absl::Status DropTurn(const storage::Database::Handle& db,
                         rocksdb::WriteBatch& batch, const Owner& owner,

@@ -138,6 +138,7 @@ class SessionStoreServer : public Server {
     if (const Running* running = started_.load()) {
       metrics_.SetSessions(running->repository->TotalSessionCount());
       metrics_.SetWriteStopped(running->repository->WriteStopped());
+      metrics_.SetDamages(running->repository->Damages());
     }
     return metrics_.Collect();
   }

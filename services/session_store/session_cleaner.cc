@@ -29,7 +29,8 @@ Awaitable<absl::Status> SessionCleaner::Sweep() {
     const absl::StatusOr<bool> more = co_await executor_->Run(std::move(step));
     if (!more.ok()) co_return more.status();
     const bool cancelled = co_await IsCancelled();
-    if (!*more || cancelled) co_return absl::OkStatus();
+    if (cancelled) co_return absl::OkStatus();
+    if (!*more) co_return progress.damaged;
   }
 }
 
@@ -41,8 +42,12 @@ absl::StatusOr<bool> SessionCleaner::Step(Progress& progress) {
   }
   size_t left = options_.step;
   while (!progress.tenants.empty() && left > 0) {
-    ASSIGN_OR_RETURN(const size_t looked_at,
-                     tree_->RemoveExpired(progress.tenants.back(), left));
+    const absl::StatusOr<size_t> removed =
+        tree_->RemoveExpired(progress.tenants.back(), left);
+    const bool damaged = absl::IsDataLoss(removed.status());
+    if (damaged) progress.damaged = removed.status();
+    if (!removed.ok() && !damaged) return removed.status();
+    const size_t looked_at = damaged ? 0 : *removed;
     // A tenant with nothing to do costs a look as well.
     if (looked_at < left) progress.tenants.pop_back();
     left -= std::min(left, std::max<size_t>(looked_at, 1));

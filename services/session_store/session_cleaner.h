@@ -40,7 +40,8 @@ class SessionCleaner {
   // fails is logged and counted, and the next one begins afresh.
   Awaitable<void> Run();
 
-  // Once. Ends early, and OK, if it is cancelled.
+  // Once. Ends early, and OK, if it is cancelled. DATA_LOSS: it passed over
+  // something damaged.
   Awaitable<absl::Status> Sweep();
 
  private:
@@ -48,6 +49,9 @@ class SessionCleaner {
   struct Progress {
     std::vector<std::string> tenants;
     bool listed = false;
+    // Of the tenants that were passed over because what the sweep needs to know
+    // of them is damaged.
+    absl::Status damaged;
   };
   // On the executor. Returns whether there is more to do.
   absl::StatusOr<bool> Step(Progress& progress);

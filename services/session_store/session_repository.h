@@ -63,8 +63,9 @@ struct SessionRecord {
   // No stored turn has a lower number.
   uint64_t oldest_turn = 1;
   int64_t stored_turns = 0;
-  // Of all stored turns, as TurnRecord::bytes counts.
+  // Of all stored turns, as TurnRecord::bytes counts, and of the system text.
   int64_t stored_bytes = 0;
+  int64_t system_text_bytes = 0;
 };
 
 struct TurnRecord {
@@ -108,12 +109,16 @@ struct DueSession {
   SessionName name;
   uint64_t life = 0;
   absl::Time due_time;
+  // It was met damaged before, and has expired since.
+  bool damaged = false;
 };
 
 // Thread-safe, and blocks: call it from an executor. Each write is atomic, and
 // whoever reads afterwards sees it. Writers of one session take turns: the
 // caller sees to that. All methods fail with UNAVAILABLE `session_unavailable`
-// if the storage cannot be read or written.
+// if the storage cannot be read or written. What is damaged is logged and
+// counted; it gives DATA_LOSS `data_loss` to those who ask for it, and stands
+// in nobody else's way.
 class SessionRepository {
  public:
   virtual ~SessionRepository() = default;
@@ -122,7 +127,8 @@ class SessionRepository {
   virtual absl::StatusOr<std::optional<SessionRecord>> FindSession(
       const SessionName& name) = 0;
 
-  // By session id, bytewise, beginning behind `after`; expired ones included.
+  // By session id, bytewise, beginning behind `after`; expired ones included,
+  // damaged ones left out.
   virtual absl::StatusOr<std::vector<std::pair<std::string, SessionRecord>>>
   ListSessions(const Owner& owner, const std::string& after, size_t limit) = 0;
 
@@ -140,6 +146,9 @@ class SessionRepository {
   // name or by their answers, and go bit by bit in CollectGarbage.
   virtual absl::Status RemoveSession(const SessionName& name,
                                      const SessionRecord& record) = 0;
+
+  // Removes a session that is damaged, likewise as far as its turns are known.
+  virtual absl::Status RemoveDamagedSession(const SessionName& name) = 0;
 
   // Adds a turn, removes `dropped`, and overwrites the session, all at once.
   // `system_text`, if not null, becomes the session's.
@@ -190,6 +199,10 @@ class SessionRepository {
   virtual absl::Status Reschedule(const SessionName& name,
                                   SessionRecord& record,
                                   absl::Time due_time) = 0;
+
+  // Has a session that is damaged looked at again, as such, at `due_time`.
+  virtual absl::Status Postpone(const DueSession& session,
+                                absl::Time due_time) = 0;
 
   // Removes up to `limit` turns of removed sessions. Returns whether some are
   // left.

@@ -182,10 +182,16 @@ absl::StatusOr<SessionView> SessionTree::CreateSession(const Owner& owner,
   while (true) {
     ASSIGN_OR_RETURN(std::optional<SessionView> made, TryCreateSession(name));
     if (made.has_value()) return *std::move(made);
-    ASSIGN_OR_RETURN(const size_t looked_at,
-                     RemoveExpired(owner.tenant, kExpiredStep));
-    if (looked_at == 0) return SessionLimit(options_.max_sessions);
+    ASSIGN_OR_RETURN(const bool room, MakeSessionRoom(owner.tenant));
+    if (!room) return SessionLimit(options_.max_sessions);
   }
+}
+
+absl::StatusOr<bool> SessionTree::MakeSessionRoom(const std::string& tenant) {
+  const absl::StatusOr<size_t> looked_at = RemoveExpired(tenant, kExpiredStep);
+  if (absl::IsDataLoss(looked_at.status())) return false;
+  if (!looked_at.ok()) return looked_at.status();
+  return *looked_at > 0;
 }
 
 absl::StatusOr<std::optional<SessionView>> SessionTree::TryCreateSession(
@@ -262,10 +268,14 @@ absl::StatusOr<std::vector<TurnRecord>> SessionTree::ListTurns(
 absl::Status SessionTree::DeleteSession(const SessionName& name) {
   Stripe& stripe = StripeOf(name);
   MutexLock lock(stripe.mu);
-  ASSIGN_OR_RETURN(const std::optional<SessionRecord> record,
-                   repository_->FindSession(name));
-  if (record.has_value()) {
-    RETURN_IF_ERROR(repository_->RemoveSession(name, *record));
+  const absl::StatusOr<std::optional<SessionRecord>> record =
+      repository_->FindSession(name);
+  if (absl::IsDataLoss(record.status())) {
+    RETURN_IF_ERROR(repository_->RemoveDamagedSession(name));
+  } else if (!record.ok()) {
+    return record.status();
+  } else if (record->has_value()) {
+    RETURN_IF_ERROR(repository_->RemoveSession(name, **record));
   }
   stripe.leases.erase(name);
   return absl::OkStatus();
@@ -279,9 +289,8 @@ absl::StatusOr<BegunTurn> SessionTree::BeginTurn(
     ASSIGN_OR_RETURN(std::optional<BegunTurn> begun,
                      TryFollowHead(params, name));
     if (begun.has_value()) return *std::move(begun);
-    ASSIGN_OR_RETURN(const size_t looked_at,
-                     RemoveExpired(name.owner.tenant, kExpiredStep));
-    if (looked_at == 0) return SessionLimit(options_.max_sessions);
+    ASSIGN_OR_RETURN(const bool room, MakeSessionRoom(name.owner.tenant));
+    if (!room) return SessionLimit(options_.max_sessions);
   }
 }
 
@@ -370,9 +379,14 @@ absl::StatusOr<Context> SessionTree::ReadContextAt(const SessionName& name,
           ? std::min(max_context_bytes, options_.max_context_bytes)
           : options_.max_context_bytes;
   Context context;
+  ASSIGN_OR_RETURN(context.system_text,
+                   repository_->ReadSystemText(tenant, record.life));
   if (turn != 0) {
-    ASSIGN_OR_RETURN(Branch branch, repository_->ReadBranch(tenant, record.life,
-                                                            turn, max_bytes));
+    const auto text_bytes = static_cast<int64_t>(context.system_text.size());
+    ASSIGN_OR_RETURN(
+        Branch branch,
+        repository_->ReadBranch(tenant, record.life, turn,
+                                std::max<int64_t>(0, max_bytes - text_bytes)));
     context.turn_count = branch.depth;
     context.omitted_turns =
         branch.depth - static_cast<int64_t>(branch.turns.size());
@@ -380,8 +394,6 @@ absl::StatusOr<Context> SessionTree::ReadContextAt(const SessionName& name,
     context.last_turn_id = MakeTurnId(record.life, turn);
     context.last_target = std::move(branch.target);
   }
-  ASSIGN_OR_RETURN(context.system_text,
-                   repository_->ReadSystemText(tenant, record.life));
   return context;
 }
 
@@ -516,13 +528,18 @@ absl::StatusOr<CommittedTurn> SessionTree::CommitTurn(
   record.next_turn = turn.number + 1;
   record.stored_turns += 1;
   record.stored_bytes += turn.bytes;
+  const std::string& system_text = params.turn.system_text();
+  if (!system_text.empty()) {
+    const auto bytes = static_cast<int64_t>(system_text.size());
+    record.stored_bytes += bytes - record.system_text_bytes;
+    record.system_text_bytes = bytes;
+  }
   Use(record, now);
   ASSIGN_OR_RETURN(const std::vector<TurnRecord> dropped,
                    MakeRoom(tenant, record));
-  RETURN_IF_ERROR(repository_->AddTurn(name, record, turn, dropped,
-                                       params.turn.system_text().empty()
-                                           ? nullptr
-                                           : &params.turn.system_text()));
+  RETURN_IF_ERROR(
+      repository_->AddTurn(name, record, turn, dropped,
+                           system_text.empty() ? nullptr : &system_text));
   // Also the lease of another turn, which took the head while this one had
   // lost it: that turn builds on a head that is no more.
   if (!params.lease_id.empty()) stripe.leases.erase(name);
@@ -559,8 +576,14 @@ absl::StatusOr<size_t> SessionTree::RemoveExpired(const std::string& tenant,
   for (const DueSession& session : due) {
     Stripe& stripe = StripeOf(session.name);
     MutexLock lock(stripe.mu);
-    ASSIGN_OR_RETURN(std::optional<SessionRecord> record,
-                     repository_->FindSession(session.name));
+    absl::StatusOr<std::optional<SessionRecord>> found =
+        repository_->FindSession(session.name);
+    if (absl::IsDataLoss(found.status())) {
+      RETURN_IF_ERROR(PassDamaged(stripe, session, now));
+      continue;
+    }
+    if (!found.ok()) return found.status();
+    std::optional<SessionRecord>& record = *found;
     // Someone was faster.
     if (!record.has_value() || record->life != session.life ||
         record->due_time > now) {
@@ -579,6 +602,17 @@ absl::StatusOr<size_t> SessionTree::RemoveExpired(const std::string& tenant,
     }
   }
   return due.size();
+}
+
+absl::Status SessionTree::PassDamaged(Stripe& stripe, const DueSession& session,
+                                      absl::Time now) {
+  // Nobody can use it from now on, so a lifetime later it will have expired.
+  if (!session.damaged) {
+    return repository_->Postpone(session, now + options_.ttl);
+  }
+  RETURN_IF_ERROR(repository_->RemoveDamagedSession(session.name));
+  stripe.leases.erase(session.name);
+  return absl::OkStatus();
 }
 
 void SessionTree::ForgetLeases() {

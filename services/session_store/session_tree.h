@@ -26,7 +26,8 @@ struct SessionTreeOptions {
   // Over these the oldest turns of the session go; the newest always stays.
   int64_t max_turns = 1000;
   int64_t max_bytes = int64_t{16} << 20;
-  // Most bytes of turns that a context holds.
+  // Most bytes of turns and system text that a context holds; the text alone
+  // may be more.
   int64_t max_context_bytes = int64_t{4} << 20;
   // Of one tenant.
   int64_t max_sessions = 100000;
@@ -102,7 +103,8 @@ struct CommittedTurn {
 //
 // Thread-safe, and blocks on the repository: call it from an executor. Calls
 // for one session take turns. Names are checked by the caller. All methods
-// return UNAVAILABLE `session_unavailable` if the repository does.
+// return UNAVAILABLE `session_unavailable` if the repository does, and those of
+// one session DATA_LOSS `data_loss` if what they need of it is damaged.
 class SessionTree {
  public:
   // `repository` and `clock` must outlive this.
@@ -130,7 +132,7 @@ class SessionTree {
                                                     absl::string_view after,
                                                     size_t limit);
 
-  // OK if it is absent already.
+  // OK if it is absent already. A damaged one can be deleted too.
   absl::Status DeleteSession(const SessionName& name);
 
   // NOT_FOUND `session_not_found`, INVALID_ARGUMENT
@@ -195,6 +197,12 @@ class SessionTree {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mu);
   void Use(SessionRecord& record, absl::Time now) const;
 
+  // Whether at least one session of the tenant was looked at that has expired.
+  absl::StatusOr<bool> MakeSessionRoom(const std::string& tenant);
+  // Cleaning has met a damaged session.
+  absl::Status PassDamaged(Stripe& stripe, const DueSession& session,
+                           absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.mu);
   absl::StatusOr<std::optional<SessionView>> TryCreateSession(
       const SessionName& name);
   absl::StatusOr<std::optional<BegunTurn>> TryFollowHead(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/status/error.h"
 #include "common/status/macros.h"
 
 namespace gateway::session_store {
@@ -9,6 +10,12 @@ namespace gateway::session_store {
 void InMemorySessionRepository::FailWith(absl::Status status) {
   MutexLock lock(mu_);
   failure_ = std::move(status);
+}
+
+void InMemorySessionRepository::Damage(const SessionName& name) {
+  MutexLock lock(mu_);
+  const SessionRecord& record = sessions_[KeyOf(name.owner)][name.session_id];
+  damaged_[{name.owner.tenant, record.life}] = false;
 }
 
 size_t InMemorySessionRepository::StoredTurns() const {
@@ -40,6 +47,9 @@ InMemorySessionRepository::FindSession(const SessionName& name) {
   const auto& sessions = sessions_[KeyOf(name.owner)];
   const auto it = sessions.find(name.session_id);
   if (it == sessions.end()) return std::optional<SessionRecord>();
+  if (damaged_.contains({name.owner.tenant, it->second.life})) {
+    return MakeError(reason::kDataLoss, "damaged");
+  }
   return std::optional<SessionRecord>(it->second);
 }
 
@@ -53,6 +63,7 @@ InMemorySessionRepository::ListSessions(const Owner& owner,
   const auto& sessions = sessions_[KeyOf(owner)];
   for (auto it = sessions.upper_bound(after);
        it != sessions.end() && found.size() < limit; ++it) {
+    if (damaged_.contains({owner.tenant, it->second.life})) continue;
     found.emplace_back(it->first, it->second);
   }
   return found;
@@ -83,6 +94,19 @@ absl::Status InMemorySessionRepository::RemoveSession(
   RETURN_IF_ERROR(Write());
   sessions_[KeyOf(name.owner)].erase(name.session_id);
   lives_[{name.owner.tenant, record.life}].removed = true;
+  return absl::OkStatus();
+}
+
+absl::Status InMemorySessionRepository::RemoveDamagedSession(
+    const SessionName& name) {
+  MutexLock lock(mu_);
+  RETURN_IF_ERROR(Write());
+  auto& sessions = sessions_[KeyOf(name.owner)];
+  const auto it = sessions.find(name.session_id);
+  if (it == sessions.end()) return absl::OkStatus();
+  lives_[{name.owner.tenant, it->second.life}].removed = true;
+  damaged_.erase({name.owner.tenant, it->second.life});
+  sessions.erase(it);
   return absl::OkStatus();
 }
 
@@ -235,10 +259,12 @@ absl::StatusOr<std::vector<DueSession>> InMemorySessionRepository::FindDue(
   for (const auto& [owner, sessions] : sessions_) {
     if (owner.first != tenant) continue;
     for (const auto& [session_id, record] : sessions) {
+      const auto damaged = damaged_.find({owner.first, record.life});
       if (record.due_time <= now) {
         due.push_back({{{owner.first, owner.second}, session_id},
                        record.life,
-                       record.due_time});
+                       record.due_time,
+                       damaged != damaged_.end() && damaged->second});
       }
     }
   }
@@ -257,6 +283,16 @@ absl::Status InMemorySessionRepository::Reschedule(const SessionName& name,
   RETURN_IF_ERROR(Write());
   record.due_time = due_time;
   sessions_[KeyOf(name.owner)][name.session_id] = record;
+  return absl::OkStatus();
+}
+
+absl::Status InMemorySessionRepository::Postpone(const DueSession& session,
+                                                 absl::Time due_time) {
+  MutexLock lock(mu_);
+  RETURN_IF_ERROR(Write());
+  const SessionName& name = session.name;
+  sessions_[KeyOf(name.owner)][name.session_id].due_time = due_time;
+  damaged_[{name.owner.tenant, session.life}] = true;
   return absl::OkStatus();
 }
 

@@ -16,6 +16,8 @@ class InMemorySessionRepository : public SessionRepository {
  public:
   // From here on every call fails with `status`, until it is OK.
   void FailWith(absl::Status status);
+  // From here on what is stored of the session cannot be read.
+  void Damage(const SessionName& name);
   // Turns stored, those of removed sessions included.
   size_t StoredTurns() const;
   // Writes done.
@@ -32,6 +34,7 @@ class InMemorySessionRepository : public SessionRepository {
                              SessionRecord& record) override;
   absl::Status RemoveSession(const SessionName& name,
                              const SessionRecord& record) override;
+  absl::Status RemoveDamagedSession(const SessionName& name) override;
   absl::Status AddTurn(const SessionName& name, SessionRecord& record,
                        const TurnRecord& turn,
                        const std::vector<TurnRecord>& dropped,
@@ -61,6 +64,8 @@ class InMemorySessionRepository : public SessionRepository {
                                                   size_t limit) override;
   absl::Status Reschedule(const SessionName& name, SessionRecord& record,
                           absl::Time due_time) override;
+  absl::Status Postpone(const DueSession& session,
+                        absl::Time due_time) override;
   absl::StatusOr<bool> CollectGarbage(size_t limit) override;
 
  private:
@@ -87,6 +92,8 @@ class InMemorySessionRepository : public SessionRepository {
   size_t writes_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<OwnerKey, std::map<std::string, SessionRecord>> sessions_
       ABSL_GUARDED_BY(mu_);
+  // Those that are damaged, and whether they were postponed.
+  std::map<LifeKey, bool> damaged_ ABSL_GUARDED_BY(mu_);
   std::map<LifeKey, Life> lives_ ABSL_GUARDED_BY(mu_);
   std::map<OwnerKey, std::map<std::string, TurnAlias>> aliases_
       ABSL_GUARDED_BY(mu_);

@@ -536,7 +536,8 @@ TEST_F(SessionStoreServerTest, ExposesItsMetrics) {
   EXPECT_THAT(metrics::Lint(families), IsEmpty());
   std::set<std::string> names;
   for (const auto& family : families) names.insert(family.name);
-  EXPECT_THAT(names, ElementsAre("agentgw_rocksdb_write_stopped",
+  EXPECT_THAT(names, ElementsAre("agentgw_rocksdb_damages_total",
+                                 "agentgw_rocksdb_write_stopped",
                                  "agentgw_session_operation_duration_seconds",
                                  "agentgw_session_operations_total",
                                  "agentgw_sessions_active"));

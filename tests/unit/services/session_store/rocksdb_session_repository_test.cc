@@ -319,6 +319,123 @@ TEST_F(PowerLossTest, AFullDiskRefusesWritesUntilThereIsRoom) {
   EXPECT_EQ(StoredTurns(), 2u);
 }
 
+// --- What is damaged stands in nobody else's way ---------------------------
+
+class DamageTest : public RocksDbSessionRepositoryTest {
+ protected:
+  // A key of the family `tenants`.
+  static std::string Key(char kind) {
+    std::string key;
+    storage::AppendSized(key, "t");
+    key.push_back(kind);
+    return key;
+  }
+  static std::string SessionKey() {
+    std::string key = Key('s');
+    storage::AppendSized(key, "u");
+    return key + "s";
+  }
+  static std::string LifeKey(char kind, uint64_t number) {
+    std::string key = Key(kind);
+    storage::AppendBigEndian64(key, kLife);
+    storage::AppendBigEndian64(key, number);
+    return key;
+  }
+
+  // Puts garbage there, and opens the store again.
+  void Damage(const std::string& key) {
+    repository_.reset();
+    {
+      auto database = storage::Database::Open(
+          {.path = options_.path, .column_families = {"store", "tenants"}});
+      ASSERT_TRUE(database.ok()) << database.status();
+      rocksdb::WriteBatch batch;
+      batch.Put((*database)->Use()->family(1), key, "\xff");
+      ASSERT_TRUE((*database)->Write(batch, /*synced=*/true).ok());
+    }
+    Open();
+  }
+
+  void MakeSession(int turns) {
+    Open();
+    SessionRecord record = NewSession();
+    ASSERT_TRUE(repository_->CreateSession(kName, record).ok());
+    for (int i = 0; i < turns; ++i) {
+      ASSERT_TRUE(AddTurn(*repository_, record).ok());
+    }
+    SessionRecord other = NewSession();
+    other.life = kLife + 1;
+    ASSERT_TRUE(repository_->CreateSession(kOther, other).ok());
+  }
+
+  const SessionName kOther{{"t", "u"}, "other"};
+};
+
+TEST_F(DamageTest, ADamagedSessionIsTold) {
+  MakeSession(3);
+  Damage(SessionKey());
+  const absl::Status damaged = repository_->FindSession(kName).status();
+  EXPECT_TRUE(absl::IsDataLoss(damaged)) << damaged;
+  EXPECT_EQ(ReasonOf(damaged), reason::kDataLoss);
+  EXPECT_EQ(repository_->Damages(), 1);
+  EXPECT_TRUE(repository_->FindSession(kOther)->has_value());
+  const auto listed = repository_->ListSessions(kName.owner, "", 10);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_EQ(listed->size(), 1u);
+
+  ASSERT_TRUE(repository_->RemoveDamagedSession(kName).ok());
+  EXPECT_FALSE(repository_->FindSession(kName)->has_value());
+  EXPECT_EQ(repository_->SessionCount("t"), 1);
+  EXPECT_FALSE(*repository_->CollectGarbage(10));
+  EXPECT_EQ(StoredTurns(), 0u);
+}
+
+TEST_F(DamageTest, ADamagedTurnIsToldToThoseWhoReadIt) {
+  MakeSession(3);
+  Damage(LifeKey('t', 2));
+  EXPECT_TRUE(absl::IsDataLoss(repository_->FindTurn("t", kLife, 2).status()));
+  EXPECT_TRUE(absl::IsDataLoss(
+      repository_->ReadBranch("t", kLife, 3, 1 << 20).status()));
+  EXPECT_TRUE(
+      absl::IsDataLoss(repository_->ListTurns("t", kLife, 0, 10).status()));
+  EXPECT_TRUE(repository_->FindTurn("t", kLife, 3)->has_value());
+}
+
+TEST_F(DamageTest, CleaningPassesADamagedTurn) {
+  MakeSession(30);
+  Damage(LifeKey('t', 2));
+  const auto record = repository_->FindSession(kName);
+  ASSERT_TRUE(repository_->RemoveSession(kName, **record).ok());
+  const auto other = repository_->FindSession(kOther);
+  ASSERT_TRUE(repository_->RemoveSession(kOther, **other).ok());
+  bool more = true;
+  for (int i = 0; more && i < 100; ++i) {
+    const auto collected = repository_->CollectGarbage(10);
+    ASSERT_TRUE(collected.ok()) << collected.status();
+    more = *collected;
+  }
+  EXPECT_FALSE(more);
+  EXPECT_EQ(StoredTurns(), 0u);
+  EXPECT_FALSE(repository_->FindCommit("t", kLife, "req-30")->has_value());
+  EXPECT_EQ(repository_->Damages(), 1);
+}
+
+TEST_F(DamageTest, CleaningPassesADamagedEntryOfItsIndex) {
+  MakeSession(1);
+  std::string key = Key('x');
+  storage::AppendBigEndian64(
+      key, static_cast<uint64_t>(absl::ToUnixMicros(kNow + absl::Hours(1))));
+  storage::AppendBigEndian64(key, kLife);
+  Damage(key);
+  for (int i = 0; i < 2; ++i) {
+    const auto due = repository_->FindDue("t", kNow + absl::Hours(9), 10);
+    ASSERT_TRUE(due.ok()) << due.status();
+    ASSERT_EQ(due->size(), 1u);
+    EXPECT_EQ(due->front().name, kOther);
+  }
+  EXPECT_EQ(repository_->Damages(), 1);
+}
+
 // --- A directory that cannot be opened -------------------------------------
 
 TEST_F(RocksDbSessionRepositoryTest, ALockedDirectoryIsRefused) {

@@ -77,6 +77,23 @@ TEST_F(SessionCleanerTest, ASweepEndsThoughNothingIsDue) {
   EXPECT_EQ(repository_.TotalSessionCount(), 20);
 }
 
+TEST_F(SessionCleanerTest, ASweepPassesWhatIsDamaged) {
+  for (int i = 0; i < 20; ++i) {
+    const SessionName name{{"a", ""}, std::to_string(i)};
+    ASSERT_TRUE(tree_.CreateSession(name.owner, name.session_id).ok());
+    repository_.Damage(name);
+  }
+  Create("a", 10);
+  Create("b", 10);
+  clock_.Advance(absl::Hours(24));
+  ASSERT_TRUE(Sweep().ok());
+  EXPECT_EQ(repository_.SessionCount("a"), 20);
+  EXPECT_EQ(repository_.SessionCount("b"), 0);
+  clock_.Advance(absl::Hours(24));
+  ASSERT_TRUE(Sweep().ok());
+  EXPECT_EQ(repository_.SessionCount("a"), 0);
+}
+
 TEST_F(SessionCleanerTest, ASweepThatFailsSaysSo) {
   Create("a", 1);
   clock_.Advance(absl::Hours(24));

@@ -143,6 +143,7 @@ TEST_P(SessionRepositoryTest, KeepsEveryFieldOfASession) {
   record.oldest_turn = 2;
   record.stored_turns = 6;
   record.stored_bytes = 1000;
+  record.system_text_bytes = 100;
   ASSERT_TRUE(repository_->UpdateSession(kName, record).ok());
 
   const SessionRecord found = **repository_->FindSession(kName);
@@ -157,6 +158,7 @@ TEST_P(SessionRepositoryTest, KeepsEveryFieldOfASession) {
   EXPECT_EQ(found.oldest_turn, 2u);
   EXPECT_EQ(found.stored_turns, 6);
   EXPECT_EQ(found.stored_bytes, 1000);
+  EXPECT_EQ(found.system_text_bytes, 100);
 }
 
 TEST_P(SessionRepositoryTest, KeepsEveryFieldOfATurn) {
@@ -292,6 +294,32 @@ TEST_P(SessionRepositoryTest, ARemovedSessionIsGoneAtOnceAndItsTurnsLater) {
   EXPECT_FALSE(repository_->FindCommit("t", 7, "req-25")->has_value());
   EXPECT_EQ(*repository_->ReadSystemText("t", 7), "");
   EXPECT_FALSE(*repository_->CollectGarbage(10));
+}
+
+TEST_P(SessionRepositoryTest, ADamagedSessionIsRemovedByItsNameAlone) {
+  SessionRecord record = Create(kName, 7);
+  Create({kName.owner, "other"}, 8);
+  Add(kName, record, MakeTurn(1, 0, 1));
+  ASSERT_TRUE(repository_->RemoveDamagedSession(kName).ok());
+  EXPECT_FALSE(repository_->FindSession(kName)->has_value());
+  EXPECT_EQ(repository_->SessionCount("t"), 1);
+  EXPECT_EQ(repository_->FindDue("t", kNow + absl::Hours(9), 10)->size(), 1u);
+  CollectAll();
+  EXPECT_THAT(TurnNumbers("t", 7), IsEmpty());
+}
+
+TEST_P(SessionRepositoryTest, ADamagedSessionIsPostponed) {
+  const SessionRecord record = Create(kName, 7);
+  auto due = repository_->FindDue("t", record.due_time, 10);
+  ASSERT_EQ(due->size(), 1u);
+  EXPECT_FALSE(due->front().damaged);
+  const absl::Time later = record.due_time + absl::Hours(1);
+  ASSERT_TRUE(repository_->Postpone(due->front(), later).ok());
+  EXPECT_TRUE(repository_->FindDue("t", record.due_time, 10)->empty());
+  due = repository_->FindDue("t", later, 10);
+  ASSERT_EQ(due->size(), 1u);
+  EXPECT_TRUE(due->front().damaged);
+  EXPECT_EQ(due->front().name, kName);
 }
 
 TEST_P(SessionRepositoryTest, CollectingOneLifeLeavesTheNextAlone) {

@@ -545,6 +545,78 @@ TEST_F(SessionTreeTest, TheSystemTextUsedLastIsKept) {
   EXPECT_EQ(Read().system_text, "be long");
 }
 
+TEST_F(SessionTreeTest, TheSystemTextCountsAsStoredAndAsContext) {
+  Say("one");
+  const int64_t turn = tree_->GetSession(kSession)->record.stored_bytes;
+  CommitTurnParams params = CommitOf(Begin(Follow()), "two");
+  params.turn.set_system_text(std::string(1000, 'x'));
+  Commit(params);
+  const int64_t with_text = tree_->GetSession(kSession)->record.stored_bytes;
+  EXPECT_GE(with_text, 2 * turn + 1000);
+  // It names its parent, and so is longer than the first.
+  const int64_t later_turn = with_text - turn - 1000;
+  // It takes the place of the one before.
+  params = CommitOf(Begin(Follow()), "two");
+  params.turn.set_system_text(std::string(10, 'x'));
+  Commit(params);
+  EXPECT_LT(tree_->GetSession(kSession)->record.stored_bytes, with_text);
+
+  params = CommitOf(Begin(Follow()), "two");
+  params.turn.set_system_text(std::string(1000, 'x'));
+  Commit(params);
+  options_.max_context_bytes = 1000 + later_turn;
+  Restart();
+  EXPECT_EQ(Read().turns.size(), 1u);
+  EXPECT_EQ(Read().system_text.size(), 1000u);
+  options_.max_context_bytes = 999;
+  Restart();
+  EXPECT_THAT(Read().turns, IsEmpty());
+  EXPECT_EQ(Read().omitted_turns, 4);
+
+  options_.max_bytes = 1000 + 2 * later_turn;
+  options_.max_context_bytes = 1 << 20;
+  Restart();
+  Say("six");
+  EXPECT_THAT(Questions(Read()), ElementsAre("two", "six"));
+}
+
+// --- What is damaged -------------------------------------------------------
+
+TEST_F(SessionTreeTest, ADamagedSessionSaysSoAndCanBeDeleted) {
+  const SessionName other{kAlice, "other"};
+  Say("one");
+  Say("one", other);
+  repository_.Damage(kSession);
+  const absl::Status damaged = tree_->BeginTurn(Follow()).status();
+  EXPECT_TRUE(absl::IsDataLoss(damaged)) << damaged;
+  EXPECT_EQ(ReasonOf(damaged), reason::kDataLoss);
+  EXPECT_TRUE(absl::IsDataLoss(tree_->GetSession(kSession).status()));
+  EXPECT_TRUE(absl::IsDataLoss(tree_->ReadContext(kSession, 0).status()));
+  EXPECT_EQ(tree_->ListSessions(kAlice, "", 10)->size(), 1u);
+  EXPECT_THAT(Questions(Read(other)), ElementsAre("one"));
+
+  ASSERT_TRUE(tree_->DeleteSession(kSession).ok());
+  EXPECT_TRUE(absl::IsNotFound(tree_->GetSession(kSession).status()));
+  Say("again");
+  EXPECT_THAT(Questions(Read()), ElementsAre("again"));
+}
+
+TEST_F(SessionTreeTest, CleaningPassesADamagedSessionAndRemovesItALifetimeOn) {
+  const SessionName other{kAlice, "other"};
+  Say("one");
+  clock_.Advance(absl::Seconds(1));
+  Say("one", other);
+  repository_.Damage(kSession);
+  clock_.Advance(options_.ttl);
+  EXPECT_EQ(*tree_->RemoveExpired("acme", 10), 2u);
+  EXPECT_EQ(repository_.SessionCount("acme"), 1);
+  EXPECT_TRUE(absl::IsDataLoss(tree_->GetSession(kSession).status()));
+  EXPECT_EQ(*tree_->RemoveExpired("acme", 10), 0u);
+  clock_.Advance(options_.ttl);
+  EXPECT_EQ(*tree_->RemoveExpired("acme", 10), 1u);
+  EXPECT_EQ(repository_.SessionCount("acme"), 0);
+}
+
 TEST_F(SessionTreeTest, ReadingTheContextTakesNoLease) {
   Say("one");
   Begin(Follow());
