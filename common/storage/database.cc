@@ -26,6 +26,11 @@ rocksdb::Options EngineOptions(const DatabaseOptions& options) {
   engine.max_open_files = 512;
   engine.keep_log_file_num = 4;
   engine.max_log_file_size = 8 << 20;
+  // A log may end in the middle of a record: so a loss of power leaves it.
+  // Whatever else cannot be read there stops the start, since what follows it
+  // would be lost unseen (docs/adr/0004-a-damaged-log-stops-the-start.md).
+  engine.wal_recovery_mode =
+      rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   // Write buffers are charged to the cache: one bound for both.
   auto cache = rocksdb::NewLRUCache(options.memory_bytes);
   engine.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(
@@ -188,9 +193,12 @@ bool Database::WriteStopped() const {
 absl::Status ToStatus(const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
   if (status.IsNotFound()) return absl::NotFoundError("no such key");
+  if (status.IsCorruption()) {
+    LOG_ERROR("storage", "a file is damaged", {{"error", status.ToString()}});
+    return DamagedData();
+  }
   LOG_WARNING_EVERY(absl::Seconds(1), "storage", "the store failed",
                     {{"error", status.ToString()}});
-  if (status.IsCorruption()) return DamagedData();
   return MakeError(reason::kStorageUnavailable, "the store cannot be used");
 }
 

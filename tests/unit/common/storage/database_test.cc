@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "common/status/error.h"
+#include "tests/support/log_capture.h"
 
 namespace gateway::storage {
 namespace {
@@ -74,6 +75,71 @@ TEST_F(DatabaseTest, RefusesADamagedDirectory) {
               testing::HasSubstr("is damaged"));
 }
 
+// --- A log that was not closed well ----------------------------------------
+
+class LogTest : public DatabaseTest {
+ protected:
+  // Closed, with `records` in the log and nowhere else.
+  void Write(int records) {
+    auto database = Database::Open(Options());
+    ASSERT_TRUE(database.ok()) << database.status();
+    for (int i = 0; i < records; ++i) {
+      ASSERT_TRUE(
+          Put(**database, std::to_string(i), std::string(1000, 'x')).ok());
+    }
+  }
+
+  std::string Log() {
+    std::string log;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+      if (entry.path().extension() == ".log") log = entry.path();
+    }
+    return log;
+  }
+
+  // Overwrites a byte of the log.
+  void FlipByte(int64_t at) {
+    std::fstream file(Log(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(at);
+    const auto byte = static_cast<char>(file.get());
+    file.seekp(at);
+    file.put(static_cast<char>(byte ^ 1));
+  }
+
+  int64_t LogSize() {
+    return static_cast<int64_t>(std::filesystem::file_size(Log()));
+  }
+};
+
+TEST_F(LogTest, DamageInItStopsTheStart) {
+  Write(100);
+  FlipByte(LogSize() / 2);
+  const absl::Status refused = Database::Open(Options()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << refused;
+  EXPECT_THAT(
+      std::string(refused.message()),
+      testing::StartsWith(path_ + " is damaged; restore it from a backup or "
+                                  "move it away to start afresh: "));
+  // And nothing of it is lost meanwhile.
+  FlipByte(LogSize() / 2);
+  auto opened = Database::Open(Options());
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_TRUE(Get(**opened, 1, "99").has_value());
+}
+
+TEST_F(LogTest, ATornEndIsNoDamage) {
+  Write(100);
+  for (const int64_t torn : {1, 500, 1024}) {
+    std::filesystem::resize_file(Log(), LogSize() - torn);
+    auto opened = Database::Open(Options());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_TRUE(Get(**opened, 1, "98").has_value() || torn > 1);
+    EXPECT_FALSE(Get(**opened, 1, "99").has_value());
+    EXPECT_TRUE(Get(**opened, 1, "0").has_value());
+    ASSERT_TRUE(Put(**opened, "99", std::string(1000, 'x')).ok());
+  }
+}
+
 TEST_F(DatabaseTest, RefusesADirectoryWithForeignFamilies) {
   ASSERT_TRUE(Database::Open(Options()).ok());
   DatabaseOptions options = Options();
@@ -128,6 +194,27 @@ class FullDisk : public rocksdb::EnvWrapper {
     FullDisk* const disk_;
   };
 };
+
+TEST_F(DatabaseTest, ReadsTellWhatIsThereAndKeepRocksDbsWordsForTheLog) {
+  auto database = Database::Open(Options());
+  ASSERT_TRUE(database.ok()) << database.status();
+  ASSERT_TRUE(Put(**database, "key", "value").ok());
+  EXPECT_EQ(**(*database)->Get(1, "key"), "value");
+  EXPECT_FALSE((*database)->Get(1, "none")->has_value());
+  LogCapture log;
+  const absl::Status damaged =
+      ToStatus(rocksdb::Status::Corruption("in /some/file"));
+  EXPECT_EQ(damaged.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ReasonOf(damaged), reason::kDataLoss);
+  EXPECT_THAT(std::string(damaged.message()),
+              testing::Not(testing::HasSubstr("/some/file")));
+  EXPECT_THAT(log.Lines(), testing::Contains(testing::HasSubstr("/some/file")));
+  EXPECT_EQ((*database)->damages(), 0);
+  EXPECT_EQ((*database)->NoteDamage("turn", "turn_7").code(),
+            absl::StatusCode::kDataLoss);
+  EXPECT_EQ((*database)->damages(), 1);
+  EXPECT_THAT(log.Lines(), testing::Contains(testing::HasSubstr("turn_7")));
+}
 
 TEST_F(DatabaseTest, ReopensAfterAFullDisk) {
   FullDisk disk;
