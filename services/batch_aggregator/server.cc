@@ -99,6 +99,7 @@ class BatchAggregatorServer : public Server {
     store.path = options_.service.data_dir;
     store.retention = options_.retention;
     store.memory_bytes = MemoryBytes(options_);
+    store.env = dependencies_.env;
     ASSIGN_OR_RETURN(std::unique_ptr<RocksDbBatchRepository> repository,
                      RocksDbBatchRepository::Open(store));
     ASSIGN_OR_RETURN(BatchRepository::Unfinished unfinished,

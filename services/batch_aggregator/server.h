@@ -11,16 +11,22 @@
 #include "common/time/clock.h"
 #include "services/batch_aggregator/config.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace gateway::batch_aggregator {
 
 // batch-aggregator: batches in RocksDB behind their gRPC service, and the
 // dispatcher that answers them.
 class Server : public process::Service {
  public:
-  // Both outlive the server.
+  // All outlive the server.
   struct Dependencies {
     IoPool* io = nullptr;
     Clock* clock = RealClock();
+    // The disk. Null: the system's. Tests inject faults here.
+    rocksdb::Env* env = nullptr;
   };
 
   // Opens nothing yet.

@@ -17,6 +17,7 @@
 #include "services/batch_aggregator/server.h"
 #include "tests/fakes/fake_model_router.h"
 #include "tests/fakes/fake_session_store.h"
+#include "tests/support/crash_disk.h"
 #include "tests/support/running_flow.h"
 
 namespace gateway::batch_aggregator {
@@ -25,6 +26,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 class ItemSource final : public rpc::Source<v1::SubmitBatchRequest> {
  public:
@@ -87,11 +89,15 @@ class BatchAggregatorServerTest : public testing::Test {
     std::filesystem::remove_all(path_);
   }
 
-  void Start(bool with_peers = true) {
+  absl::Status TryStart(bool with_peers = true) {
     server_.reset();
-    server_ = Server::Create(options_, {.io = &io_});
+    server_ = Server::Create(options_, {.io = &io_, .env = env_});
     if (with_peers) server_->UsePeers(&router_, &sessions_);
-    const absl::Status started = server_->Start();
+    return server_->Start();
+  }
+
+  void Start(bool with_peers = true) {
+    const absl::Status started = TryStart(with_peers);
     ASSERT_TRUE(started.ok()) << started;
     client_ = MakeGrpcBatchAggregator(rpc::MakeChannel(
         {.target = absl::StrCat("127.0.0.1:", server_->grpc_port())}));
@@ -126,6 +132,7 @@ class BatchAggregatorServerTest : public testing::Test {
   }
 
   IoPool io_{2};
+  rocksdb::Env* env_ = nullptr;
   std::string path_;
   Options options_;
   FakeModelRouter router_;
@@ -238,7 +245,66 @@ TEST_F(BatchAggregatorServerTest, RefusesADirectoryThatAnotherUses) {
   auto second = Server::Create(options_, {.io = &io_});
   const absl::Status started = second->Start();
   EXPECT_TRUE(absl::IsFailedPrecondition(started)) << started;
-  EXPECT_THAT(started.message(), HasSubstr(path_));
+  EXPECT_THAT(std::string(started.message()),
+              StartsWith(absl::StrCat("another process uses ",
+                                      options_.service.data_dir, ": ")));
+}
+
+TEST_F(BatchAggregatorServerTest, ADamagedDirectoryStopsTheStart) {
+  Start();
+  server_->Stop();
+  for (const auto& entry :
+       std::filesystem::directory_iterator(options_.service.data_dir)) {
+    if (entry.path().filename().string().starts_with("MANIFEST-")) {
+      std::filesystem::resize_file(entry.path(), 10);
+    }
+  }
+  const absl::Status refused = TryStart();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              StartsWith(absl::StrCat(
+                  options_.service.data_dir,
+                  " is damaged; restore it from a backup or move it away to "
+                  "start afresh: ")));
+}
+
+TEST_F(BatchAggregatorServerTest, AFullDiskStopsTheStartUntilThereIsRoom) {
+  CrashDisk disk;
+  env_ = disk.env();
+  Start();
+  const auto batch = Submit(3);
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  server_->Stop();
+  disk.SetFull(true);
+  const absl::Status refused = TryStart();
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              StartsWith(absl::StrCat("cannot open ", options_.service.data_dir,
+                                      ": IO error: No space left on device")));
+  disk.SetFull(false);
+  Start();
+  EXPECT_TRUE(Get(batch->batch_id()).ok());
+  server_.reset();
+}
+
+TEST_F(BatchAggregatorServerTest, AFullDiskCostsReadinessUntilThereIsRoom) {
+  CrashDisk disk;
+  env_ = disk.env();
+  Start();
+  EXPECT_EQ(server_->Checks()[0].state, process::Check::State::kOk);
+  disk.SetFull(true);
+  const absl::Status refused = Submit(1).status();
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_EQ(ReasonOf(refused), reason::kStorageUnavailable);
+  EXPECT_EQ(server_->Checks()[0].state, process::Check::State::kFailed);
+  EXPECT_EQ(server_->Checks()[0].reason, "the store cannot be written");
+  disk.SetFull(false);
+  EXPECT_TRUE(Eventually([&] {
+    return server_->Checks()[0].state == process::Check::State::kOk;
+  }));
+  // gRPC's health follows.
+  EXPECT_TRUE(Eventually([&] { return Submit(1).ok(); }));
+  server_.reset();
 }
 
 TEST_F(BatchAggregatorServerTest, ItsMetricsKeepTheRulesForNames) {

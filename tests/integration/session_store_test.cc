@@ -28,8 +28,8 @@ namespace gateway::session_store {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 // A caller: one tenant and user.
 class Caller {
@@ -426,8 +426,10 @@ TEST_F(SessionStoreServerTest, ADirectoryInUseStopsTheStart) {
   second.options.service.data_dir = fixture_.options.service.data_dir;
   const absl::Status refused = second.Start();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(refused.message()),
-              HasSubstr(fixture_.options.service.data_dir));
+  EXPECT_THAT(
+      std::string(refused.message()),
+      StartsWith(absl::StrCat("another process uses ",
+                              fixture_.options.service.data_dir, ": ")));
 }
 
 TEST_F(SessionStoreServerTest, ADamagedDirectoryStopsTheStart) {
@@ -441,7 +443,30 @@ TEST_F(SessionStoreServerTest, ADamagedDirectoryStopsTheStart) {
   }
   const absl::Status refused = fixture_.Start();
   EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << refused;
-  EXPECT_THAT(std::string(refused.message()), HasSubstr(path));
+  EXPECT_THAT(std::string(refused.message()),
+              StartsWith(absl::StrCat(
+                  path,
+                  " is damaged; restore it from a backup or move it away to "
+                  "start afresh: ")));
+}
+
+TEST_F(SessionStoreServerTest, AFullDiskStopsTheStartUntilThereIsRoom) {
+  CrashDisk disk;
+  fixture_.env = disk.env();
+  Start();
+  ASSERT_TRUE(Near().Say("s1", "one").ok());
+  fixture_.Stop();
+  disk.SetFull(true);
+  const absl::Status refused = fixture_.Start();
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_THAT(
+      std::string(refused.message()),
+      StartsWith(absl::StrCat("cannot open ", fixture_.options.service.data_dir,
+                              ": IO error: No space left on device")));
+  disk.SetFull(false);
+  Start();
+  EXPECT_THAT(Near().Questions("s1"), ElementsAre("one"));
+  fixture_.Close();
 }
 
 TEST_F(SessionStoreServerTest, AnAddressInUseStopsTheStart) {

@@ -70,9 +70,10 @@ class CrashDisk::Files : public rocksdb::FileSystemWrapper {
   }
   void Synced(const std::string& path) {
     std::lock_guard lock(mu_);
+    ++syncs_;
+    if (ignore_log_syncs_ && path.ends_with(".log")) return;
     State& file = files_[path];
     file.synced = file.size;
-    ++syncs_;
   }
   void DirectorySynced(const std::string& directory) {
     std::lock_guard lock(mu_);
@@ -89,6 +90,10 @@ class CrashDisk::Files : public rocksdb::FileSystemWrapper {
   void SetFull(bool full) {
     std::lock_guard lock(mu_);
     full_ = full;
+  }
+  void IgnoreLogSyncs() {
+    std::lock_guard lock(mu_);
+    ignore_log_syncs_ = true;
   }
   void DropUnsynced() {
     std::lock_guard lock(mu_);
@@ -128,6 +133,7 @@ class CrashDisk::Files : public rocksdb::FileSystemWrapper {
   std::map<std::string, State> files_;  // by mu_, as all below
   bool powered_ = true;
   bool full_ = false;
+  bool ignore_log_syncs_ = false;
   int64_t syncs_ = 0;
 };
 
@@ -280,6 +286,8 @@ void CrashDisk::RestorePower() {
   files_->DropUnsynced();
   files_->SetPower(true);
 }
+
+void CrashDisk::IgnoreLogSyncs() { files_->IgnoreLogSyncs(); }
 
 void CrashDisk::SetFull(bool full) { files_->SetFull(full); }
 

@@ -26,6 +26,10 @@ class CrashDisk {
   // wrote has closed its files.
   void RestorePower();
 
+  // From here on a sync of RocksDB's log succeeds and keeps nothing: as if the
+  // store did not sync.
+  void IgnoreLogSyncs();
+
   // While full, nothing can be written.
   void SetFull(bool full);
 
