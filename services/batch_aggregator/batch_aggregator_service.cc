@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "common/status/page_size.h"
 #include "services/batch_aggregator/batch_tally.h"
 
 namespace gateway::batch_aggregator {
@@ -20,9 +21,6 @@ namespace {
 constexpr int64_t kChunkBytes = 4 << 20;
 constexpr size_t kChunkItems = 1000;
 constexpr int64_t kPageBytes = 256 << 10;
-
-constexpr int32_t kDefaultPageSize = 100;
-constexpr int32_t kMaxPageSize = 1000;
 
 absl::StatusOr<uint64_t> ParseCursor(const std::string& cursor) {
   uint64_t sequence = 0;
@@ -177,12 +175,7 @@ Awaitable<absl::StatusOr<v1::Batch>> BatchAggregatorService::GetBatch(
 Awaitable<absl::StatusOr<v1::ListBatchesResponse>>
 BatchAggregatorService::ListBatches(rpc::Call& call,
                                     const v1::ListBatchesRequest& request) {
-  if (request.page_size() < 0 || request.page_size() > kMaxPageSize) {
-    co_return InvalidParameter("page_size", absl::StrCat("0 to ", kMaxPageSize))
-        .Build();
-  }
-  const size_t limit =
-      request.page_size() == 0 ? kDefaultPageSize : request.page_size();
+  CO_ASSIGN_OR_RETURN(const size_t limit, PageSize(request.page_size()));
   // One more tells whether there is another page.
   auto list = [this, &request, limit] {
     return parts_.repository->List(request.context().account().tenant(),

@@ -1,8 +1,7 @@
 #include "services/batch_aggregator/batch_tally.h"
 
-#include <algorithm>
-
 #include "common/status/error.h"
+#include "common/usage/usage_sum.h"
 
 namespace gateway::batch_aggregator {
 namespace {
@@ -13,25 +12,6 @@ void SetTime(int64_t micros, google::protobuf::Timestamp* time) {
   time->set_seconds(seconds);
   time->set_nanos(static_cast<int32_t>(
       absl::ToInt64Nanoseconds(at - absl::FromUnixSeconds(seconds))));
-}
-
-// The less certain source stands for the sum.
-void AddUsage(const chat::v1::Usage& usage, chat::v1::Usage* sum) {
-  sum->set_uncached_input_tokens(sum->uncached_input_tokens() +
-                                 usage.uncached_input_tokens());
-  sum->set_cached_input_tokens(sum->cached_input_tokens() +
-                               usage.cached_input_tokens());
-  sum->set_cache_write_5m_tokens(sum->cache_write_5m_tokens() +
-                                 usage.cache_write_5m_tokens());
-  sum->set_cache_write_1h_tokens(sum->cache_write_1h_tokens() +
-                                 usage.cache_write_1h_tokens());
-  sum->set_output_tokens(sum->output_tokens() + usage.output_tokens());
-  sum->set_reasoning_tokens(sum->reasoning_tokens() + usage.reasoning_tokens());
-  sum->set_audio_input_tokens(sum->audio_input_tokens() +
-                              usage.audio_input_tokens());
-  sum->set_audio_output_tokens(sum->audio_output_tokens() +
-                               usage.audio_output_tokens());
-  sum->set_source(std::max(sum->source(), usage.source()));
 }
 
 }  // namespace
@@ -81,7 +61,7 @@ void AddResult(const v1::ItemResult& result, absl::Time now,
       break;
   }
   if (result.has_usage()) {
-    AddUsage(result.usage(), batch.mutable_usage());
+    AddUsage(result.usage(), *batch.mutable_usage());
     if (result.cost().priced()) {
       batch.set_pico_usd(batch.pico_usd() + result.cost().pico_usd());
     } else {

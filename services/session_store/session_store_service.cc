@@ -11,14 +11,13 @@
 #include "common/concurrency/spawn.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "common/status/page_size.h"
 
 namespace gateway::session_store {
 namespace {
 
 constexpr size_t kMaxNameBytes = 256;
 constexpr size_t kMaxAnswerIdBytes = 1024;
-constexpr int kDefaultPageSize = 100;
-constexpr int kMaxPageSize = 1000;
 
 bool IsControl(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
@@ -64,15 +63,6 @@ absl::Status CheckSession(const Request& request) {
 absl::Status CheckNotNegative(absl::string_view param, int64_t value) {
   if (value >= 0) return absl::OkStatus();
   return InvalidParameter(param, absl::StrCat(param, " is 0 or more"));
-}
-
-absl::StatusOr<size_t> PageSize(int32_t page_size) {
-  if (page_size < 0 || page_size > kMaxPageSize) {
-    return InvalidParameter("page_size",
-                            absl::StrCat("a page size is 1 to ", kMaxPageSize,
-                                         ", or 0 for ", kDefaultPageSize));
-  }
-  return page_size == 0 ? kDefaultPageSize : page_size;
 }
 
 // A token is what the last page ended with, made opaque.

@@ -13,7 +13,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.M)
 
 # A folder of common/ may include folders of its own rank and below.
 RANK = {
-    "pch": 0, "status": 0, "time": 0, "concurrency": 0,
+    "pch": 0, "status": 0, "time": 0, "concurrency": 0, "usage": 0,
     "log": 1, "storage": 1, "metrics": 1, "trace": 1, "config": 1,
     "resilience": 2,
     "dialect": 3, "http": 3, "rpc": 3,
