@@ -9,10 +9,16 @@ set(GATEWAY_SANITIZER "" CACHE STRING "address, thread or empty")
 option(GATEWAY_SYNTAX_ONLY "Check with clang's thread-safety analysis" OFF)
 
 # Line tables are all that a backtrace needs, and cost a third of -g; they stay
-# out of the objects, so that the linker never reads them.
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -gsplit-dwarf -DNDEBUG")
-set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1 -gsplit-dwarf -DNDEBUG")
-set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1 -gsplit-dwarf")
+# out of the objects, so that the linker never reads them, unless the binaries
+# leave this machine.
+option(GATEWAY_SPLIT_DWARF "Keep debug information beside the objects" ON)
+set(debug_flags "-g1")
+if(GATEWAY_SPLIT_DWARF)
+  string(APPEND debug_flags " -gsplit-dwarf")
+endif()
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 ${debug_flags} -DNDEBUG")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 ${debug_flags} -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 ${debug_flags}")
 
 find_program(GATEWAY_CCACHE ccache)
 if(GATEWAY_CCACHE AND NOT GATEWAY_SYNTAX_ONLY)
