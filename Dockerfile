@@ -1,4 +1,4 @@
-# One image for all six binaries; docs/image.md tells how it is used.
+# One image for all six binaries; docs/containers.md tells how it is used.
 #
 #   docker build .                  the image
 #   docker build --target debug .   the same, with the symbols of its binaries

@@ -1,28 +1,56 @@
 #!/usr/bin/env bash
 # What is too long for every run: test_full.sh [PART...], all by default.
-#   asan   unit and integration tests under AddressSanitizer and UBSan
-#   tsan   the tests without gRPC and RocksDB under ThreadSanitizer
-#   clang  thread annotations, as errors
-#   mesh   the mesh tests three times over, on the release build
+#   asan     unit and integration tests under AddressSanitizer and UBSan
+#   tsan     the tests without gRPC and RocksDB under ThreadSanitizer
+#   clang    thread annotations, as errors
+#   mesh     the mesh tests three times over, on the release build
+#   docker   image and compose, on the engine that DOCKER_HOST names
+# Without a name, a part whose engine does not answer is left out and said so.
+# TEST_BUILD_DIR names a release build to take instead of making one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-asan() { cmake --workflow --preset asan; }
-tsan() { cmake --workflow --preset tsan; }
-clang() { cmake --workflow --preset clang; }
+parts=(asan tsan clang mesh docker)
 
-mesh() {
+part_asan() { cmake --workflow --preset asan; }
+part_tsan() { cmake --workflow --preset tsan; }
+part_clang() { cmake --workflow --preset clang; }
+
+part_mesh() {
   cmake --preset release >/dev/null
   cmake --build --preset release
   ctest --preset release -L mesh --repeat until-fail:3
 }
 
-for part in "${@:-asan tsan clang mesh}"; do
-  # shellcheck disable=SC2086  # one word a part
-  for name in $part; do
-    case $name in
-      asan | tsan | clang | mesh) echo "== $name"; "$name" ;;
-      *) echo "no such part: $name; asan, tsan, clang, mesh" >&2; exit 64 ;;
-    esac
-  done
+binaries() {
+  [[ -z ${TEST_BUILD_DIR:-} ]] || return 0
+  cmake --preset release >/dev/null
+  cmake --build --preset release --target mesh_binaries agent-gateway
+}
+
+part_docker() {
+  docker info >/dev/null
+  binaries
+  .venv/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/docker
+}
+
+answers() {  # whether what a part needs of this machine is there
+  case $1 in
+    docker) docker info >/dev/null 2>&1 ;;
+  esac
+}
+
+for part in "$@"; do
+  [[ " ${parts[*]} " == *" $part "* ]] || {
+    echo "no such part: $part; ${parts[*]}" >&2
+    exit 64
+  }
+done
+for part in "${@:-${parts[@]}}"; do
+  echo "== $part"
+  if [[ $# == 0 ]] && ! answers "$part"; then
+    echo "left out: no $part answers"
+    continue
+  fi
+  "part_$part"
 done
