@@ -49,13 +49,15 @@ absl::Status Listen(Acceptor& acceptor,
 class Shard : public ServerShard, public std::enable_shared_from_this<Shard> {
  public:
   Shard(std::shared_ptr<const ServerOptions> server_options,
-        std::shared_ptr<ServerStats> server_stats, Handler* server_handler,
+        std::shared_ptr<ServerStats> server_stats,
+        std::shared_ptr<ConcurrencyLimit> body_limit, Handler* server_handler,
         asio::io_context& context)
       : ServerShard(*server_options, server_handler, server_stats.get(),
-                    context),
+                    body_limit.get(), context),
         acceptor(context),
         options_(std::move(server_options)),
         stats_(std::move(server_stats)),
+        bodies_(std::move(body_limit)),
         backoff_(context) {}
 
   void Accept() {
@@ -148,6 +150,7 @@ class Shard : public ServerShard, public std::enable_shared_from_this<Shard> {
 
   const std::shared_ptr<const ServerOptions> options_;
   const std::shared_ptr<ServerStats> stats_;
+  const std::shared_ptr<ConcurrencyLimit> bodies_;
   asio::steady_timer backoff_;
   std::unordered_map<ServerConnection*, std::shared_ptr<ServerConnection>>
       connections_;
@@ -172,6 +175,7 @@ class LastCall {
 
 struct Server::Core {
   std::shared_ptr<ServerStats> stats;
+  std::shared_ptr<ConcurrencyLimit> bodies;
   std::vector<std::shared_ptr<Shard>> shards;
   uint16_t port = 0;
 
@@ -209,11 +213,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(
 
   auto core = std::make_shared<Core>();
   core->stats = std::make_shared<ServerStats>();
+  if (options.bodies != nullptr) {
+    core->bodies = std::shared_ptr<ConcurrencyLimit>(std::shared_ptr<void>(),
+                                                     options.bodies);
+  } else {
+    core->bodies =
+        std::make_shared<ConcurrencyLimit>(options.max_body_bytes_in_flight);
+  }
   auto shared_options =
       std::make_shared<const ServerOptions>(std::move(options));
   for (asio::io_context* io : ios) {
-    auto shard =
-        std::make_shared<Shard>(shared_options, core->stats, handler, *io);
+    auto shard = std::make_shared<Shard>(shared_options, core->stats,
+                                         core->bodies, handler, *io);
     const absl::Status listening = Listen(shard->acceptor, endpoint);
     if (!listening.ok()) return listening;
     if (endpoint.port() == 0) {
@@ -244,6 +255,8 @@ const ServerStats& Server::stats() const { return *core_->stats; }
 int64_t Server::active() const {
   return core_->stats->active.load(std::memory_order_relaxed);
 }
+
+int64_t Server::body_bytes_in_flight() const { return core_->bodies->in_use(); }
 
 void Server::StopAccepting() {
   core_->OnEach([](Shard& shard) { shard.StopAccepting(); });

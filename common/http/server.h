@@ -16,6 +16,7 @@
 
 #include "common/concurrency/awaitable.h"
 #include "common/http/message.h"
+#include "common/resilience/concurrency_limit.h"
 
 namespace boost::asio {
 class io_context;
@@ -95,11 +96,12 @@ struct ServerStats {
   std::atomic<uint64_t> requests{0};
   // Requests that are in their handler.
   std::atomic<int64_t> active{0};
-  std::atomic<int64_t> body_bytes_in_flight{0};
   // Refused by the server itself: malformed, too large, too slow, overloaded.
   std::atomic<uint64_t> refused{0};
   // Ended by their client before the answer was complete.
   std::atomic<uint64_t> client_gone{0};
+  // Of these, those that read nothing for Options::write_timeout.
+  std::atomic<uint64_t> write_timeouts{0};
 };
 
 struct ServerOptions {
@@ -110,6 +112,9 @@ struct ServerOptions {
   size_t max_body_bytes = 32 * 1024 * 1024;
   // All bodies that are being read or handled at once.
   int64_t max_body_bytes_in_flight = 512 * 1024 * 1024;
+  // Instead of that, a bound that is shared with another way in. Not owned;
+  // outlives the connections.
+  ConcurrencyLimit* bodies = nullptr;
   int64_t max_connections = 16 * 1024;
   // From the first byte of a request (or the accept) to the end of its head.
   absl::Duration header_timeout = absl::Seconds(10);
@@ -146,6 +151,7 @@ class Server {
   uint16_t port() const;
   const ServerStats& stats() const;
   int64_t active() const;
+  int64_t body_bytes_in_flight() const;
 
   // Closes the listening sockets; connections go on.
   void StopAccepting();

@@ -20,8 +20,24 @@ constexpr size_t kKeptBodyCapacity = 64 * 1024;
 // A refused body up to this size is read over to keep the connection.
 constexpr uint64_t kMaxSkippedBody = 256 * 1024;
 constexpr absl::Duration kLingerTimeout = absl::Seconds(2);
+// Between two looks at a client that has sent more than is kept.
+constexpr auto kEndWatchInterval = std::chrono::milliseconds(100);
 // One step of the growth of a body.
 constexpr size_t kBodyStep = 1024 * 1024;
+
+// One more in `gauge`, until the end.
+class CountedIn {
+ public:
+  explicit CountedIn(std::atomic<int64_t>& gauge) : gauge_(gauge) {
+    gauge_.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~CountedIn() { gauge_.fetch_sub(1, std::memory_order_relaxed); }
+  CountedIn(const CountedIn&) = delete;
+  CountedIn& operator=(const CountedIn&) = delete;
+
+ private:
+  std::atomic<int64_t>& gauge_;
+};
 
 SteadyTime After(absl::Duration duration) {
   return std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(duration);
@@ -134,9 +150,10 @@ Awaitable<bool> ServerConnection::ServeOne() {
   deadline_.Clear();
   phase_ = Phase::kHandling;
   if (!read_armed_) ArmRead();
-  shard_.stats->active.fetch_add(1, std::memory_order_relaxed);
-  co_await shard_.handler->Handle(request_, *this);
-  shard_.stats->active.fetch_sub(1, std::memory_order_relaxed);
+  {
+    const CountedIn active(shard_.stats->active);
+    co_await shard_.handler->Handle(request_, *this);
+  }
   if (!finished_ && !gone_ && !head_sent_) {
     co_await RespondError({500, "internal", "The request got no answer."},
                           true);
@@ -146,6 +163,8 @@ Awaitable<bool> ServerConnection::ServeOne() {
     shard_.stats->client_gone.fetch_add(1, std::memory_order_relaxed);
   }
   if (!finished_ || gone_) co_return false;
+  // A drain that began after the head went out: the connection was to stay.
+  if (shard_.draining) close_after_ = true;
   if (close_after_) co_await Linger();
   co_return !close_after_;
 }
@@ -426,10 +445,26 @@ void ServerConnection::Watch() {
       ArmRead();
       return;
     }
-    gone_ = true;
-    cancel_.emit(asio::cancellation_type::terminal);
+    OnClientEnd();
     return;
   }
+  if (!end_watch_) WatchForEnd();
+}
+
+void ServerConnection::WatchForEnd() {
+  end_watch_.emplace(shard_.io, kEndWatchInterval);
+  end_watch_->async_wait(
+      [self = shared_from_this()](boost::system::error_code) {
+        self->end_watch_.reset();
+        if (self->phase_ != Phase::kHandling || self->gone_) return;
+        if (PeerHasEnded(self->fd_)) return self->OnClientEnd();
+        self->WatchForEnd();
+      });
+}
+
+void ServerConnection::OnClientEnd() {
+  gone_ = true;
+  cancel_.emit(asio::cancellation_type::terminal);
 }
 
 void ServerConnection::OnDeadline() {
@@ -574,6 +609,9 @@ Awaitable<absl::Status> ServerConnection::SendRest(GatherList& list) {
         });
     const Wake wake = co_await writable_.Wait();
     deadline_.Clear();
+    if (wake == Wake::kTimeout) {
+      shard_.stats->write_timeouts.fetch_add(1, std::memory_order_relaxed);
+    }
     if (wake != Wake::kReady || gone_) co_return Gone();
     const IoResult result = TrySend(fd_, list.pieces(), list.count());
     if (result.kind == IoResult::Kind::kError) co_return Gone();
@@ -583,22 +621,15 @@ Awaitable<absl::Status> ServerConnection::SendRest(GatherList& list) {
 }
 
 bool ServerConnection::Reserve(int64_t bytes) {
-  std::atomic<int64_t>& total = shard_.stats->body_bytes_in_flight;
-  const int64_t before = total.fetch_add(bytes, std::memory_order_relaxed);
-  if (before + bytes > shard_.options.max_body_bytes_in_flight) {
-    total.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
-  }
-  reserved_ += bytes;
+  if (body_permit_.amount() > 0) return body_permit_.TryGrow(bytes);
+  auto permit = shard_.bodies->TryAcquire(bytes);
+  if (!permit) return false;
+  body_permit_ = *std::move(permit);
   return true;
 }
 
 void ServerConnection::ReleaseBody() {
-  if (reserved_ > 0) {
-    shard_.stats->body_bytes_in_flight.fetch_sub(reserved_,
-                                                 std::memory_order_relaxed);
-    reserved_ = 0;
-  }
+  body_permit_.Release();
   if (request_.body.capacity() > kKeptBodyCapacity) {
     std::string().swap(request_.body);
   }

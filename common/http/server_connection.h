@@ -2,7 +2,9 @@
 #define GATEWAY_COMMON_HTTP_SERVER_CONNECTION_H_
 
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/http/chunked.h"
@@ -19,10 +21,12 @@ class ServerConnection;
 // What the connections of one io thread share. Touched on that thread only.
 struct ServerShard {
   ServerShard(const ServerOptions& server_options, Handler* server_handler,
-              ServerStats* server_stats, boost::asio::io_context& context)
+              ServerStats* server_stats, ConcurrencyLimit* body_limit,
+              boost::asio::io_context& context)
       : options(server_options),
         handler(server_handler),
         stats(server_stats),
+        bodies(body_limit),
         io(context) {}
   virtual ~ServerShard() = default;
 
@@ -34,6 +38,7 @@ struct ServerShard {
   const ServerOptions& options;
   Handler* const handler;
   ServerStats* const stats;
+  ConcurrencyLimit* const bodies;
   boost::asio::io_context& io;
   bool draining = false;
 
@@ -100,6 +105,9 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   void OnReadable(boost::system::error_code error);
   // Bytes or an end while the handler runs.
   void Watch();
+  // The same once no more can be kept: looks now and then.
+  void WatchForEnd();
+  void OnClientEnd();
   void OnDeadline();
 
   // Begins head_ for an answer; ends it by the caller.
@@ -129,6 +137,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
 
   Phase phase_ = Phase::kIdle;
   bool read_armed_ = false;
+  std::optional<boost::asio::steady_timer> end_watch_;
   // The client left, failed or is to be left.
   bool gone_ = false;
 
@@ -140,7 +149,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   HeadParser parser_;
   ChunkedDecoder chunked_;
   Request request_;
-  int64_t reserved_ = 0;
+  ConcurrencyLimit::Permit body_permit_;
 
   // The answer under way.
   std::string head_;

@@ -1,5 +1,6 @@
 #include "common/http/socket.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -32,6 +33,11 @@ IoResult TrySend(int fd, const iovec* pieces, int count) {
     }
     return {IoResult::Kind::kError};
   }
+}
+
+bool PeerHasEnded(int fd) {
+  pollfd look = {.fd = fd, .events = POLLRDHUP, .revents = 0};
+  return ::poll(&look, 1, 0) > 0;
 }
 
 bool GatherList::Add(absl::string_view piece) {

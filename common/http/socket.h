@@ -28,6 +28,10 @@ IoResult TryReceive(int fd, char* data, size_t size);
 // Sends as much as the kernel takes.
 IoResult TrySend(int fd, const iovec* pieces, int count);
 
+// Whether the peer has closed or reset the connection, also behind bytes that
+// are not yet received.
+bool PeerHasEnded(int fd);
+
 // Pieces that go out by one gather write, and what is left of them.
 class GatherList {
  public:

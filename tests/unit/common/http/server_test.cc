@@ -9,6 +9,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <stdexcept>
 
 #include "tests/unit/common/http/io_threads.h"
 #include "tests/unit/common/http/raw_socket.h"
@@ -70,10 +71,24 @@ class TestHandler : public Handler {
       const absl::Status status =
           co_await writer.Respond(200, Headers(), "late");
       if (absl::IsCancelled(status)) ++refused_late;
+    } else if (path == "/open-stream") {
+      writer.StartStream(200, Headers());
+      co_await writer.Write("one");
+      ++waiting;
+      boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
+                                      std::chrono::milliseconds(1));
+      while (!released) {
+        timer.expires_after(std::chrono::milliseconds(1));
+        co_await timer.async_wait(kAwait);
+      }
+      co_await writer.Finish("end");
+    } else if (path == "/throw") {
+      throw std::runtime_error("a handler's own");
     }
     // Any other path gets no answer.
   }
 
+  std::atomic<bool> released{false};
   std::atomic<int> waiting{0};
   std::atomic<int> cancelled{0};
   std::atomic<int> refused_late{0};
@@ -107,7 +122,7 @@ class ServerTest : public ::testing::Test {
     server_->CloseAll();
     EXPECT_TRUE(server_->AwaitClosed(absl::Now() + absl::Seconds(10)));
     EXPECT_EQ(server_->active(), 0);
-    EXPECT_EQ(server_->stats().body_bytes_in_flight.load(), 0);
+    EXPECT_EQ(server_->body_bytes_in_flight(), 0);
   }
 
   RawSocket Connect() { return RawSocket::Connect(server_->port()); }
@@ -408,15 +423,14 @@ TEST_F(ServerTest, BoundsTheBodiesInFlight) {
   RawSocket first = Connect();
   first.Send(
       "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\nbegin");
-  ASSERT_TRUE(Eventually(
-      [&] { return server_->stats().body_bytes_in_flight.load() == 900; }));
+  ASSERT_TRUE(
+      Eventually([&] { return server_->body_bytes_in_flight() == 900; }));
   const std::string answer =
       Exchange("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(answer, HasSubstr("\r\nretry-after: 1\r\n"));
   first.Close();
-  EXPECT_TRUE(Eventually(
-      [&] { return server_->stats().body_bytes_in_flight.load() == 0; }));
+  EXPECT_TRUE(Eventually([&] { return server_->body_bytes_in_flight() == 0; }));
 }
 
 TEST_F(ServerTest, RefusesSlowHeaders) {
@@ -523,6 +537,28 @@ TEST_F(ServerTest, AClientThatNeverReadsIsGone) {
   RawSocket socket = Connect();
   socket.Send("GET /flood HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_TRUE(Eventually([&] { return handler_.flood_ended == 1; }));
+  EXPECT_EQ(server_->stats().write_timeouts, 1u);
+}
+
+TEST_F(ServerTest, AClientThatPipelinesMoreThanIsKeptAndLeavesIsSeen) {
+  ServerOptions options;
+  options.max_header_bytes = 1000;
+  Start(options);
+  RawSocket socket = Connect();
+  socket.Send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(Eventually([&] { return handler_.waiting == 1; }));
+  socket.Send(std::string(10'000, 'x'));
+  absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_EQ(handler_.cancelled, 0);
+  socket.Close();
+  EXPECT_TRUE(Eventually([&] { return handler_.cancelled == 1; },
+                         absl::Milliseconds(500)));
+}
+
+TEST_F(ServerTest, AHandlerThatThrowsIsNoLongerActive) {
+  Start();
+  EXPECT_THAT(Exchange("GET /throw HTTP/1.1\r\nHost: h\r\n\r\n"), IsEmpty());
+  EXPECT_TRUE(Eventually([&] { return server_->active() == 0; }));
 }
 
 TEST_F(ServerTest, RefusesConnectionsBeyondTheLimit) {
@@ -556,6 +592,34 @@ TEST_F(ServerTest, DrainsIdleConnectionsAndClosesBusyOnesAfterTheirAnswer) {
   EXPECT_THAT(answer, HasSubstr("\r\nconnection: close\r\n"));
   EXPECT_THAT(answer, EndsWith("POST /echo ab"));
   EXPECT_FALSE(Connect().open());
+}
+
+TEST_F(ServerTest, AStreamThatBeganBeforeTheDrainClosesItsConnection) {
+  Start();
+  RawSocket socket = Connect();
+  socket.Send("GET /open-stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(Eventually([&] { return handler_.waiting == 1; }));
+  server_->BeginDrain();
+  handler_.released = true;
+  const std::string answer = socket.ReceiveAll();
+  EXPECT_THAT(answer, EndsWith("3\r\nend\r\n0\r\n\r\n"));
+  EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 0; },
+                         absl::Seconds(5)));
+}
+
+TEST_F(ServerTest, SharesItsBoundOnBodies) {
+  ConcurrencyLimit bodies(1000);
+  const auto other = bodies.TryAcquire(950);
+  ServerOptions options;
+  options.bodies = &bodies;
+  Start(options);
+  EXPECT_THAT(Exchange("POST /echo HTTP/1.1\r\nHost: h\r\n"
+                       "Content-Length: 51\r\n\r\n"),
+              StartsWith("HTTP/1.1 503 "));
+  EXPECT_EQ(server_->body_bytes_in_flight(), 950);
+  server_->CloseAll();
+  EXPECT_TRUE(server_->AwaitClosed(absl::Now() + absl::Seconds(10)));
+  server_.reset();
 }
 
 TEST_F(ServerTest, CloseAllCancelsHandlers) {
