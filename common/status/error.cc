@@ -90,8 +90,6 @@ const ReasonInfo kReasons[] = {
      kCaller, kChange, kNone},
     {reason::kConflict, StatusCode::kAborted, 409, kTypeConflict, kCaller,
      kRetry, kSoon},
-    {reason::kIdempotencyConflict, StatusCode::kAlreadyExists, 409,
-     kTypeConflict, kCaller, kChange, kNone},
     {reason::kSessionBusy, StatusCode::kAborted, 409, kTypeConflict, kCaller,
      kRetry, kSoon},
     {reason::kSessionTurnMismatch, StatusCode::kAborted, 409, kTypeConflict,

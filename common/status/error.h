@@ -49,7 +49,6 @@ inline constexpr char kBatchNotFound[] = "batch_not_found";
 // Something else is in the way.
 inline constexpr char kAlreadyExists[] = "already_exists";
 inline constexpr char kConflict[] = "conflict";
-inline constexpr char kIdempotencyConflict[] = "idempotency_conflict";
 inline constexpr char kSessionBusy[] = "session_busy";
 inline constexpr char kSessionTurnMismatch[] = "session_turn_mismatch";
 inline constexpr char kLeaseLost[] = "lease_lost";
