@@ -36,7 +36,7 @@ class BatchAggregatorAdapter final
   grpc::ServerUnaryReactor* GetBatch(grpc::CallbackServerContext* context,
                                      const GetBatchRequest* request,
                                      Batch* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->GetBatch(call, *request);
                            });
@@ -45,7 +45,7 @@ class BatchAggregatorAdapter final
   grpc::ServerUnaryReactor* ListBatches(
       grpc::CallbackServerContext* context, const ListBatchesRequest* request,
       ListBatchesResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->ListBatches(call, *request);
                            });
@@ -54,7 +54,7 @@ class BatchAggregatorAdapter final
   grpc::ServerUnaryReactor* CancelBatch(grpc::CallbackServerContext* context,
                                         const CancelBatchRequest* request,
                                         Batch* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->CancelBatch(call, *request);
                            });
@@ -64,7 +64,7 @@ class BatchAggregatorAdapter final
       grpc::CallbackServerContext* context,
       const StreamBatchResultsRequest* request) override {
     return rpc::ServeServerStream<StreamBatchResultsResponse>(
-        bridge_, context,
+        bridge_, context, *request,
         [this, request](rpc::Call& call,
                         rpc::Sink<StreamBatchResultsResponse>& sink) {
           return target_->StreamBatchResults(call, *request, sink);

@@ -26,7 +26,7 @@ class UsageRecorderAdapter final
   grpc::ServerUnaryReactor* RecordUsage(
       grpc::CallbackServerContext* context, const RecordUsageRequest* request,
       RecordUsageResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->RecordUsage(call, *request);
                            });
@@ -68,7 +68,7 @@ class MetricsQueryAdapter final
   grpc::ServerUnaryReactor* QueryRequests(
       grpc::CallbackServerContext* context, const QueryRequestsRequest* request,
       QueryRequestsResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->QueryRequests(call, *request);
                            });
@@ -77,7 +77,7 @@ class MetricsQueryAdapter final
   grpc::ServerUnaryReactor* QueryUsage(grpc::CallbackServerContext* context,
                                        const QueryUsageRequest* request,
                                        QueryUsageResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->QueryUsage(call, *request);
                            });

@@ -25,7 +25,7 @@ class ModelRouterAdapter final
       grpc::CallbackServerContext* context,
       const RouteRequest* request) override {
     return rpc::ServeServerStream<RouteEvent>(
-        bridge_, context,
+        bridge_, context, *request,
         [this, request](rpc::Call& call, rpc::Sink<RouteEvent>& sink) {
           return target_->Route(call, *request, sink);
         });
@@ -35,7 +35,7 @@ class ModelRouterAdapter final
       grpc::CallbackServerContext* context,
       const WatchCatalogueRequest* request) override {
     return rpc::ServeServerStream<Catalogue>(
-        bridge_, context,
+        bridge_, context, *request,
         [this, request](rpc::Call& call, rpc::Sink<Catalogue>& sink) {
           return target_->WatchCatalogue(call, *request, sink);
         },
@@ -45,7 +45,7 @@ class ModelRouterAdapter final
   grpc::ServerUnaryReactor* PlanBatch(grpc::CallbackServerContext* context,
                                       const PlanBatchRequest* request,
                                       PlanBatchResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->PlanBatch(call, *request);
                            });

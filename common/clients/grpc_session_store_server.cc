@@ -37,7 +37,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* CreateSession(grpc::CallbackServerContext* context,
                                           const CreateSessionRequest* request,
                                           Session* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->CreateSession(call, *request);
                            });
@@ -46,7 +46,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* GetSession(grpc::CallbackServerContext* context,
                                        const GetSessionRequest* request,
                                        Session* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->GetSession(call, *request);
                            });
@@ -55,7 +55,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* ListSessions(
       grpc::CallbackServerContext* context, const ListSessionsRequest* request,
       ListSessionsResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->ListSessions(call, *request);
                            });
@@ -64,7 +64,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* ListTurns(grpc::CallbackServerContext* context,
                                       const ListTurnsRequest* request,
                                       ListTurnsResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->ListTurns(call, *request);
                            });
@@ -73,7 +73,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* DeleteSession(
       grpc::CallbackServerContext* context, const DeleteSessionRequest* request,
       DeleteSessionResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->DeleteSession(call, *request);
                            });
@@ -82,7 +82,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* BeginTurn(grpc::CallbackServerContext* context,
                                       const BeginTurnRequest* request,
                                       BeginTurnResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->BeginTurn(call, *request);
                            });
@@ -91,7 +91,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* RenewLease(grpc::CallbackServerContext* context,
                                        const RenewLeaseRequest* request,
                                        RenewLeaseResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->RenewLease(call, *request);
                            });
@@ -100,7 +100,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* CommitTurn(grpc::CallbackServerContext* context,
                                        const CommitTurnRequest* request,
                                        CommitTurnResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->CommitTurn(call, *request);
                            });
@@ -109,7 +109,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* AbandonTurn(
       grpc::CallbackServerContext* context, const AbandonTurnRequest* request,
       AbandonTurnResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->AbandonTurn(call, *request);
                            });
@@ -118,7 +118,7 @@ class SessionStoreAdapter final
   grpc::ServerUnaryReactor* ReadContext(
       grpc::CallbackServerContext* context, const ReadContextRequest* request,
       ReadContextResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request](rpc::Call& call) {
                              return target_->ReadContext(call, *request);
                            });

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "common/concurrency/io_pool.h"
+#include "common/concurrency/mutex.h"
 #include "common/process/service_options.h"
+#include "common/resilience/concurrency_limit.h"
 #include "common/rpc/call_tracker.h"
 #include "common/rpc/server.h"
 #include "common/rpc/server_bridge.h"
@@ -25,23 +27,31 @@ class GrpcFront {
   // For the services that are given to Start.
   const rpc::ServerBridge& bridge() const { return bridge_; }
 
+  // `bodies`, if given, is shared with another way in, and outlives it.
   absl::Status Start(const ServiceOptions& options,
                      std::vector<rpc::NamedService> services,
-                     bool reflection = false);
+                     bool reflection = false,
+                     ConcurrencyLimit* bodies = nullptr);
   // 0 before Start.
   int port() const { return server_ == nullptr ? 0 : server_->port(); }
 
+  // Any thread. Without effect once the drain is announced.
   void SetReady(bool ready);
-  void AnnounceDrain() { SetReady(false); }
+  void AnnounceDrain();
   // GOAWAY; new calls are refused. Returns at once.
   void BeginDrain();
   size_t Active() const { return calls_.in_flight(); }
+  const rpc::CallStats& stats() const { return calls_.stats(); }
   void CancelRemaining();
   void Stop();
 
  private:
+  // Of the bytes of requests, unless it is shared.
+  std::unique_ptr<ConcurrencyLimit> bodies_;
   rpc::CallTracker calls_;
   const rpc::ServerBridge bridge_;
+  Mutex mu_;
+  bool draining_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<rpc::Server> server_;
 };
 

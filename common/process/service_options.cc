@@ -5,8 +5,14 @@
 #include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
 
+#include <algorithm>
+#include <limits>
+
 namespace gateway::process {
 namespace {
+
+// `session.maxContextBytes`.
+constexpr int64_t kDefaultMaxContextBytes = 4 << 20;
 
 // What a service waits for by default when it ends; see docs/architecture.md.
 ShutdownOptions DefaultShutdown(absl::string_view service) {
@@ -36,6 +42,36 @@ Address ReadAddress(const std::string& text, absl::string_view fallback,
   if (address.ok()) return *address;
   faults.Add(key, address.status().message());
   return {};
+}
+
+void ReadLimits(const config::v1::Config& config, ServiceOptions& options,
+                Faults& faults) {
+  const config::v1::Limits& limits = config.limits();
+  if (limits.has_max_body_bytes()) {
+    options.max_body_bytes = limits.max_body_bytes();
+    if (options.max_body_bytes < 1 || options.max_body_bytes > (1 << 30)) {
+      faults.Add("limits.maxBodyBytes", "1 to 1GiB");
+      return;
+    }
+  }
+  if (limits.has_max_body_bytes_in_flight()) {
+    options.max_body_bytes_in_flight = limits.max_body_bytes_in_flight();
+    if (options.max_body_bytes_in_flight < 1) {
+      faults.Add("limits.maxBodyBytesInFlight", "1 or more");
+    }
+  }
+  if (limits.has_write_timeout()) {
+    options.write_timeout = ToDuration(limits.write_timeout());
+    if (options.write_timeout <= absl::ZeroDuration()) {
+      faults.Add("limits.writeTimeout", "more than 0");
+    }
+  }
+  const int64_t context = config.session().has_max_context_bytes()
+                              ? config.session().max_context_bytes()
+                              : kDefaultMaxContextBytes;
+  options.max_message_bytes = static_cast<int>(std::min<int64_t>(
+      options.max_body_bytes + std::max<int64_t>(context, 0) + (1 << 20),
+      std::numeric_limits<int>::max()));
 }
 
 }  // namespace
@@ -93,14 +129,7 @@ absl::StatusOr<ServiceOptions> ReadServiceOptions(
       options.shutdown.drain_timeout < absl::ZeroDuration()) {
     faults.Add(key + ".shutdown", "durations are 0 or more");
   }
-  if (config.limits().has_max_body_bytes()) {
-    const int64_t body = config.limits().max_body_bytes();
-    if (body < 1 || body > (1 << 30)) {
-      faults.Add("limits.maxBodyBytes", "1 to 1GiB");
-    } else {
-      options.max_message_bytes = static_cast<int>(body + (1 << 20));
-    }
-  }
+  ReadLimits(config, options, faults);
   if (config.threads() < 0 || config.threads() > 256) {
     faults.Add("threads", "0 to 256");
   }

@@ -23,8 +23,15 @@ struct ServiceOptions {
   Address http;
   std::string data_dir;
   ShutdownOptions shutdown;
-  // The body limit and 1 MiB around it.
-  int max_message_bytes = 33 << 20;
+  // Of one request, as its client sends it.
+  int64_t max_body_bytes = 32 << 20;
+  // Of all requests that a process holds at once.
+  int64_t max_body_bytes_in_flight = 512 << 20;
+  // The largest message between services: a body, the context of its session
+  // and 1 MiB around them.
+  int max_message_bytes = 37 << 20;
+  // A client that takes nothing for so long is gone.
+  absl::Duration write_timeout = absl::Seconds(120);
 };
 
 // The names of the five services, in the order of their ports.

@@ -4,10 +4,13 @@
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 
+#include <atomic>
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
+#include <cstdint>
 
 #include "common/concurrency/mutex.h"
+#include "common/resilience/concurrency_limit.h"
 
 namespace gateway::rpc {
 
@@ -24,11 +27,28 @@ enum class DrainRule {
   kEnd,
 };
 
+// What the calls of a server may take.
+struct CallLimits {
+  // A client that takes no message for so long is gone: its call is cancelled.
+  absl::Duration write_timeout = absl::Seconds(120);
+  // Bytes of requests that are held at once. A call over it is refused:
+  // UNAVAILABLE `overloaded`. Null: no bound. Outlives the server.
+  ConcurrencyLimit* bodies = nullptr;
+};
+
+// Counters since the start. Written with relaxed order.
+struct CallStats {
+  // Ended because of CallLimits::write_timeout.
+  std::atomic<uint64_t> write_timeouts{0};
+  // Refused because of CallLimits::bodies.
+  std::atomic<uint64_t> refused{0};
+};
+
 // The calls of a server that are in flight, and whether it takes new ones.
 // Thread-safe. Outlives its calls.
 class CallTracker {
  public:
-  CallTracker() = default;
+  explicit CallTracker(CallLimits limits = {}) : limits_(limits) {}
   CallTracker(const CallTracker&) = delete;
   CallTracker& operator=(const CallTracker&) = delete;
 
@@ -45,17 +65,23 @@ class CallTracker {
 
   size_t in_flight() const;
   bool draining() const;
+  const CallStats& stats() const { return stats_; }
+
+  // Before the first call.
+  void SetLimits(CallLimits limits) { limits_ = limits; }
 
  private:
   friend class ServerCall;
-
-  // What lets a call stand in a CallTracker.
-  using TrackedCall = boost::intrusive::list_base_hook<>;
 
   // Returns false if the call is to be refused.
   bool Enter(ServerCall* call);
   void Leave(ServerCall* call);
   void End(bool all);
+
+  // Set before the first call.
+  CallLimits limits_;
+  // Self-locking.
+  CallStats stats_;
 
   mutable Mutex mu_;
   CondVar idle_;

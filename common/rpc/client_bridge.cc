@@ -1,5 +1,6 @@
 #include "common/rpc/client_bridge.h"
 
+#include <absl/strings/match.h>
 #include <absl/time/clock.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -22,6 +23,18 @@ class PumpWakeup final : public Wakeup {
 Awaitable<void> Root(Awaitable<void> flow) {
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await std::move(flow);
+}
+
+// What gRPC refuses by itself. A peer that says no has a reason.
+absl::Status TooMuch(absl::string_view text) {
+  if (absl::StartsWith(text, "Sent message larger")) {
+    return MakeError(reason::kRequestTooLarge,
+                     "The request and its conversation are too large.");
+  }
+  if (absl::StartsWith(text, "Received message larger")) {
+    return InternalError().NoRetry();
+  }
+  return Overloaded("A part of the gateway has too much to do.");
 }
 
 }  // namespace
@@ -50,6 +63,9 @@ absl::Status ClientCall::result() const {
   // stopped as the call arrived.
   if (absl::IsCancelled(status)) {
     return MakeError(reason::kUnavailable, "The peer is shutting down.");
+  }
+  if (status.code() == absl::StatusCode::kResourceExhausted) {
+    return TooMuch(status.message());
   }
   return status;
 }

@@ -49,7 +49,9 @@ Awaitable<T> WithDeadline(absl::Time deadline, Awaitable<T> flow) {
     const auto caller = co_await boost::asio::this_coro::cancellation_state;
     if (!expired && !cancelled) {
       cancelled = FlowCancelled(caller);
-      expired = !cancelled && absl::Now() >= deadline;
+      // By the timer's clock, which never steps back.
+      expired = !cancelled &&
+                boost::asio::steady_timer::clock_type::now() >= timer.expiry();
       if (cancelled || expired) {
         timer.expires_at(boost::asio::steady_timer::time_point::max());
         cancel.emit(boost::asio::cancellation_type::terminal);

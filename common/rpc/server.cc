@@ -5,6 +5,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 
 #include <algorithm>
 #include <climits>
@@ -73,6 +74,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   arguments.SetInt(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                    30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                   options.max_calls_per_connection);
+  grpc::ResourceQuota buffers("rpc-server");
+  buffers.Resize(static_cast<size_t>(options.max_buffer_bytes));
+  builder.SetResourceQuota(buffers);
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
 

@@ -5,6 +5,7 @@
 #include <absl/time/time.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -35,6 +36,11 @@ struct ServerOptions {
   absl::Duration max_connection_age = absl::Seconds(300);
   // How long its calls may go on after that.
   absl::Duration max_connection_age_grace = absl::Hours(1);
+  // Calls of one connection at once; a client makes further ones wait.
+  int max_calls_per_connection = 4096;
+  // What may be held for messages on their way in and out, of calls that are
+  // admitted or not. Near it reading slows down; beyond it calls are ended.
+  int64_t max_buffer_bytes = 512 << 20;
   // Serves grpc.reflection: for public servers.
   bool reflection = false;
 };

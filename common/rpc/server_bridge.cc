@@ -2,6 +2,7 @@
 
 #include <absl/strings/match.h>
 #include <absl/time/clock.h>
+#include <grpc/grpc.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -48,11 +49,16 @@ class ServerCall::ContextMetadata final : public Metadata,
 
 ServerCall::ServerCall(const ServerBridge& bridge,
                        grpc::CallbackServerContext* context,
-                       DrainRule drain_rule)
+                       DrainRule drain_rule,
+                       const google::protobuf::Message* request)
     : Wakeup(bridge.io.Next().get_executor()),
       calls_(bridge.calls),
       context_(context),
-      drain_rule_(drain_rule) {
+      drain_rule_(drain_rule),
+      request_bytes_(request == nullptr ||
+                             bridge.calls.limits_.bodies == nullptr
+                         ? 0
+                         : static_cast<int64_t>(request->ByteSizeLong())) {
   call_.deadline = DeadlineOf(*context);
   if (bridge.expose_metadata) {
     metadata_ = std::make_unique<ContextMetadata>(context);
@@ -75,6 +81,70 @@ void ServerCall::ReactToCancel() {
   });
 }
 
+void ServerCall::ReactToDone() {
+  done_.store(true);
+  if (watching_.load()) {
+    PostTo(executor(), [self = boost::intrusive_ptr<ServerCall>(this)] {
+      self->write_watch_->cancel();
+    });
+  }
+  Unref();
+}
+
+void ServerCall::WatchWrites() {
+  if (write_watch_) return;
+  write_watch_.emplace(executor());
+  watching_.store(true);
+  // Its end is told on another thread.
+  grpc_call* const call = context_->c_call();
+  grpc_call_ref(call);
+  AwaitWriteTimeout(write_began_,
+                    std::shared_ptr<grpc_call>(call, grpc_call_unref));
+}
+
+void ServerCall::AwaitWriteTimeout(std::chrono::steady_clock::time_point began,
+                                   std::shared_ptr<grpc_call> call) {
+  write_watch_->expires_at(
+      began + absl::ToChronoNanoseconds(calls_.limits_.write_timeout));
+  write_watch_->async_wait(
+      [self = boost::intrusive_ptr<ServerCall>(this),
+       call = std::move(call)](boost::system::error_code error) mutable {
+        if (!error) self->OnWriteTimeout(std::move(call));
+      });
+}
+
+void ServerCall::OnWriteTimeout(std::shared_ptr<grpc_call> call) {
+  if (done_.load()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (!WriteUnderWay() && !concluded_) return AwaitWriteTimeout(now, call);
+  if (now - write_began_ <
+      absl::ToChronoNanoseconds(calls_.limits_.write_timeout)) {
+    return AwaitWriteTimeout(write_began_, call);
+  }
+  calls_.stats_.write_timeouts.fetch_add(1, std::memory_order_relaxed);
+  // The write fails, and the flow is cancelled.
+  grpc_call_cancel_with_status(call.get(), GRPC_STATUS_CANCELLED,
+                               "The client took no message for too long.",
+                               nullptr);
+}
+
+bool ServerCall::Hold(const google::protobuf::Message& message) {
+  return calls_.limits_.bodies == nullptr ||
+         HoldBytes(static_cast<int64_t>(message.ByteSizeLong()));
+}
+
+bool ServerCall::HoldBytes(int64_t bytes) {
+  body_.Release();
+  if (bytes == 0) return true;
+  auto permit = calls_.limits_.bodies->TryAcquire(bytes);
+  if (!permit) {
+    calls_.stats_.refused.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  body_ = *std::move(permit);
+  return true;
+}
+
 void ServerCall::EndForDrain() {
   PostTo(executor(), [self = boost::intrusive_ptr<ServerCall>(this)] {
     self->ended_for_drain_ = true;
@@ -89,9 +159,15 @@ bool ServerCall::LosesLastMessage() const {
 
 void ServerCall::Begin() {
   if (!calls_.Enter(this)) return Conclude(Draining());
+  absl::Status refusal;
   if (call_.Expired(absl::Now())) {
+    refusal = DeadlineExceeded();
+  } else if (!HoldBytes(request_bytes_)) {
+    refusal = Overloaded("Too many requests are in flight.");
+  }
+  if (!refusal.ok()) {
     calls_.Leave(this);
-    return Conclude(DeadlineExceeded());
+    return Conclude(std::move(refusal));
   }
   asio::co_spawn(executor(), Run(),
                  asio::bind_cancellation_slot(
@@ -114,6 +190,8 @@ Awaitable<void> ServerCall::Run() {
 }
 
 void ServerCall::Conclude(absl::Status status) {
+  concluded_ = true;
+  body_.Release();
   if (status.ok()) return SendStatus(grpc::Status::OK);
   if (const auto pushback = RetryPushbackMs(status)) {
     context_->AddTrailingMetadata(kRetryPushbackTrailer, *pushback);

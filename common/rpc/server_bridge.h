@@ -3,11 +3,15 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <google/protobuf/message.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <atomic>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -26,14 +30,17 @@
 //   grpc::ServerUnaryReactor* PlanBatch(grpc::CallbackServerContext* context,
 //                                       const PlanBatchRequest* request,
 //                                       PlanBatchResponse* response) override {
-//     return rpc::ServeUnary(bridge_, context, response, [=](rpc::Call& call) {
-//       return service_->PlanBatch(call, *request);
-//     });
+//     return rpc::ServeUnary(bridge_, context, *request, response,
+//                            [=](rpc::Call& call) {
+//                              return service_->PlanBatch(call, *request);
+//                            });
 //   }
 //
 // The function is called on an io thread and its awaitable runs there to its
 // end. When the client leaves, or its deadline passes, the flow is cancelled;
-// a call whose deadline has passed on arrival is answered without running it.
+// a call whose deadline has passed on arrival, or whose request is over the
+// bound on bytes held (CallLimits), is answered without running it. A client
+// that takes no message for CallLimits::write_timeout loses its call.
 // Reactions post to the io thread and decide nothing. Errors go out with their
 // details, and with the trailer `grpc-retry-pushback-ms` where there is advice.
 namespace gateway::rpc {
@@ -58,9 +65,19 @@ class ServerCall : public Wakeup, public TrackedCall {
   // the status.
   bool LosesLastMessage() const;
 
+  // For the halves of a stream; the io thread, while the call lives.
+  // A message begins its way out.
+  void NoteWrite() { write_began_ = std::chrono::steady_clock::now(); }
+  // Cancels the call if the newest write takes longer than the limit.
+  void WatchWrites();
+  // Counts a message of a stream of requests in place of the last one; false
+  // if that is over the bound.
+  bool Hold(const google::protobuf::Message& message);
+
  protected:
+  // `request` is null if it comes as a stream.
   ServerCall(const ServerBridge& bridge, grpc::CallbackServerContext* context,
-             DrainRule drain_rule);
+             DrainRule drain_rule, const google::protobuf::Message* request);
   ~ServerCall() override;
 
   // The factory's last step; gRPC holds a reference until OnDone.
@@ -68,12 +85,14 @@ class ServerCall : public Wakeup, public TrackedCall {
 
   // What the reactions do.
   void ReactToCancel();
-  void ReactToDone() { Unref(); }
+  void ReactToDone();
 
   // The io thread.
   virtual Awaitable<absl::Status> Handle(Call& call) = 0;
   // Whether the status has to wait for a write on its way.
   virtual bool Writing() { return false; }
+  // Whether the client has still to take a message.
+  virtual bool WriteUnderWay() const { return false; }
   // Exactly once, after Handle, with no write in flight.
   virtual void SendStatus(grpc::Status status) = 0;
 
@@ -83,17 +102,33 @@ class ServerCall : public Wakeup, public TrackedCall {
   void Begin();
   Awaitable<void> Run();
   void Conclude(absl::Status status);
+  bool HoldBytes(int64_t bytes);
+  void AwaitWriteTimeout(std::chrono::steady_clock::time_point began,
+                         std::shared_ptr<grpc_call> call);
+  void OnWriteTimeout(std::shared_ptr<grpc_call> call);
 
   // Set at construction.
   CallTracker& calls_;
   grpc::CallbackServerContext* const context_;
   const DrainRule drain_rule_;
+  const int64_t request_bytes_;
   std::unique_ptr<ContextMetadata> metadata_;
   // The io thread.
   Call call_;
   boost::asio::cancellation_signal cancel_;
   bool ended_for_drain_ = false;
+  bool concluded_ = false;
+  ConcurrencyLimit::Permit body_;
+  std::chrono::steady_clock::time_point write_began_;
+  // Made by the first write that has to wait.
+  std::optional<boost::asio::steady_timer> write_watch_;
+  // Any thread.
+  std::atomic<bool> watching_{false};
+  std::atomic<bool> done_{false};
 };
+
+// Messages that are larger wait for their reader, even as the first.
+inline constexpr size_t kMaxUnwatchedBytes = 64 * 1024;
 
 // The writing half of a server's stream. One message is on its way at a time;
 // the newest waits for the end of this turn of the io thread, so that a flow
@@ -109,7 +144,8 @@ class ServerSink : public Sink<Response> {
       if (failed_.load() || FlowCancelled(flow)) {
         co_return ClientClosed().Build();
       }
-      if (!writing_.load(std::memory_order_acquire)) break;
+      if (!writing()) break;
+      self.WatchWrites();
       co_await self.WriteWakeup().Wait();
     }
     message_ = std::move(message);
@@ -132,14 +168,18 @@ class ServerSink : public Sink<Response> {
   // and hides this.
   Wakeup& WriteWakeup() { return static_cast<Derived&>(*this); }
 
+  bool writing() const { return writing_.load(std::memory_order_acquire); }
+
   bool EndWrites() {
     if (held_ && static_cast<Derived&>(*this).LosesLastMessage()) Flush();
-    return writing_.load(std::memory_order_acquire);
+    return writing();
   }
 
   void SendLast(grpc::Status status) {
     Derived& self = static_cast<Derived&>(*this);
     if (std::exchange(held_, false) && !failed_.load()) {
+      self.NoteWrite();
+      if (message_.ByteSizeLong() > kMaxUnwatchedBytes) self.WatchWrites();
       self.StartWriteAndFinish(&message_, grpc::WriteOptions(),
                                std::move(status));
     } else {
@@ -150,6 +190,7 @@ class ServerSink : public Sink<Response> {
  private:
   void Flush() {
     if (!std::exchange(held_, false)) return;
+    static_cast<Derived&>(*this).NoteWrite();
     writing_.store(true);
     static_cast<Derived&>(*this).StartWrite(&message_);
   }
@@ -185,6 +226,9 @@ class ServerSource : public Source<Request> {
       }
       co_await self.Wait();
     }
+    if (!self.Hold(batch_[next_])) {
+      co_return Overloaded("Too many requests are in flight.").Build();
+    }
     co_return std::move(batch_[next_++]);
   }
 
@@ -218,9 +262,10 @@ class UnaryServerCall final : public ServerCall,
                               public grpc::ServerUnaryReactor {
  public:
   UnaryServerCall(const ServerBridge& bridge,
-                  grpc::CallbackServerContext* context, Response* response,
+                  grpc::CallbackServerContext* context,
+                  const google::protobuf::Message& request, Response* response,
                   Function function)
-      : ServerCall(bridge, context, DrainRule::kFinish),
+      : ServerCall(bridge, context, DrainRule::kFinish, &request),
         response_(response),
         function_(std::move(function)) {
     Launch();
@@ -235,7 +280,11 @@ class UnaryServerCall final : public ServerCall,
     if (response.ok()) *response_ = *std::move(response);
     co_return response.status();
   }
-  void SendStatus(grpc::Status status) override { Finish(std::move(status)); }
+  void SendStatus(grpc::Status status) override {
+    NoteWrite();
+    if (response_->ByteSizeLong() > kMaxUnwatchedBytes) WatchWrites();
+    Finish(std::move(status));
+  }
 
   Response* const response_;
   Function function_;
@@ -249,8 +298,9 @@ class ServerStreamServerCall final
  public:
   ServerStreamServerCall(const ServerBridge& bridge,
                          grpc::CallbackServerContext* context,
+                         const google::protobuf::Message& request,
                          Function function, DrainRule drain_rule)
-      : ServerCall(bridge, context, drain_rule),
+      : ServerCall(bridge, context, drain_rule, &request),
         function_(std::move(function)) {
     Launch();
   }
@@ -264,6 +314,7 @@ class ServerStreamServerCall final
     return function_(call, static_cast<Sink<Response>&>(*this));
   }
   bool Writing() override { return this->EndWrites(); }
+  bool WriteUnderWay() const override { return this->writing(); }
   void SendStatus(grpc::Status status) override {
     this->SendLast(std::move(status));
   }
@@ -282,7 +333,7 @@ class ClientStreamServerCall final
                          grpc::CallbackServerContext* context,
                          Response* response, Function function,
                          DrainRule drain_rule)
-      : ServerCall(bridge, context, drain_rule),
+      : ServerCall(bridge, context, drain_rule, nullptr),
         response_(response),
         function_(std::move(function)) {
     this->StartReading();
@@ -337,7 +388,7 @@ class BidiServerCall final
   BidiServerCall(const ServerBridge& bridge,
                  grpc::CallbackServerContext* context, Function function,
                  DrainRule drain_rule)
-      : ServerCall(bridge, context, drain_rule),
+      : ServerCall(bridge, context, drain_rule, nullptr),
         function_(std::move(function)) {
     this->StartReading();
     Launch();
@@ -356,6 +407,7 @@ class BidiServerCall final
                      static_cast<Sink<Response>&>(*this));
   }
   bool Writing() override { return this->EndWrites(); }
+  bool WriteUnderWay() const override { return this->writing(); }
   void SendStatus(grpc::Status status) override {
     this->StopReading();
     this->SendLast(std::move(status));
@@ -380,18 +432,20 @@ class BidiServerCall final
 template <class Response, class Function>
 grpc::ServerUnaryReactor* ServeUnary(const ServerBridge& bridge,
                                      grpc::CallbackServerContext* context,
+                                     const google::protobuf::Message& request,
                                      Response* response, Function function) {
-  return new UnaryServerCall<Response, Function>(bridge, context, response,
-                                                 std::move(function));
+  return new UnaryServerCall<Response, Function>(bridge, context, request,
+                                                 response, std::move(function));
 }
 
 // `function`: Awaitable<absl::Status>(Call&, Sink<Response>&).
 template <class Response, class Function>
 grpc::ServerWriteReactor<Response>* ServeServerStream(
     const ServerBridge& bridge, grpc::CallbackServerContext* context,
-    Function function, DrainRule drain_rule = DrainRule::kFinish) {
+    const google::protobuf::Message& request, Function function,
+    DrainRule drain_rule = DrainRule::kFinish) {
   return new ServerStreamServerCall<Response, Function>(
-      bridge, context, std::move(function), drain_rule);
+      bridge, context, request, std::move(function), drain_rule);
 }
 
 // `function`: Awaitable<absl::StatusOr<Response>>(Call&, Source<Request>&). The

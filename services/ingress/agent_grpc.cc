@@ -26,7 +26,7 @@ class AgentAdapter final : public pb::AgentService::CallbackService {
   grpc::ServerWriteReactor<pb::StreamChatResponse>* StreamChat(
       Context* context, const pb::StreamChatRequest* request) override {
     return rpc::ServeServerStream<pb::StreamChatResponse>(
-        bridge_, context,
+        bridge_, context, *request,
         [this, request](rpc::Call& call,
                         rpc::Sink<pb::StreamChatResponse>& sink) {
           return api_->StreamChat(call, *request, sink);
@@ -103,7 +103,7 @@ class AgentAdapter final : public pb::AgentService::CallbackService {
   StreamBatchResults(Context* context,
                      const pb::StreamBatchResultsRequest* request) override {
     return rpc::ServeServerStream<batch_pb::StreamBatchResultsResponse>(
-        bridge_, context,
+        bridge_, context, *request,
         [this, request](rpc::Call& call,
                         rpc::Sink<batch_pb::StreamBatchResultsResponse>& sink) {
           return api_->StreamBatchResults(call, *request, sink);
@@ -117,7 +117,7 @@ class AgentAdapter final : public pb::AgentService::CallbackService {
       Context* context, const Request* request, Response* response,
       Awaitable<absl::StatusOr<Response>> (AgentApi::*method)(rpc::Call&,
                                                               const Request&)) {
-    return rpc::ServeUnary(bridge_, context, response,
+    return rpc::ServeUnary(bridge_, context, *request, response,
                            [this, request, method](rpc::Call& call) {
                              return (api_->*method)(call, *request);
                            });

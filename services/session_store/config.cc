@@ -45,8 +45,8 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
             "session.maxContextBytes", tree.max_context_bytes, faults);
   ReadCount(session.has_max_sessions(), session.max_sessions(),
             "session.maxSessions", tree.max_sessions, faults);
-  // A context crosses the mesh in one message.
-  const int64_t most = options.service.max_message_bytes - (1 << 20);
+  // A context crosses the mesh in one message, beside a body.
+  const int64_t most = options.service.max_body_bytes;
   if (tree.max_context_bytes > most) {
     faults.Add("session.maxContextBytes",
                absl::StrCat("at most limits.maxBodyBytes, which is ", most));

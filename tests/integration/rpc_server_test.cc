@@ -58,29 +58,32 @@ class TestService final : public AgentService::CallbackService {
   explicit TestService(const rpc::ServerBridge& bridge) : bridge_(bridge) {}
 
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context,
-                                       const ListModelsRequest*,
+                                       const ListModelsRequest* request,
                                        ListModelsResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response, [this](rpc::Call& call) {
-      return EchoMetadata(call);
-    });
+    return rpc::ServeUnary(
+        bridge_, context, *request, response,
+        [this](rpc::Call& call) { return EchoMetadata(call); });
   }
 
   grpc::ServerUnaryReactor* Chat(grpc::CallbackServerContext* context,
-                                 const ChatRequest*,
+                                 const ChatRequest* request,
                                  ChatResponse* response) override {
-    return rpc::ServeUnary(bridge_, context, response, [](rpc::Call&) {
-      return Fail<absl::StatusOr<ChatResponse>>(
-          MakeError(reason::kSessionBusy, "busy").RetryAfter(absl::Seconds(3)));
-    });
+    return rpc::ServeUnary(bridge_, context, *request, response,
+                           [](rpc::Call&) {
+                             return Fail<absl::StatusOr<ChatResponse>>(
+                                 MakeError(reason::kSessionBusy, "busy")
+                                     .RetryAfter(absl::Seconds(3)));
+                           });
   }
 
   grpc::ServerWriteReactor<StreamChatResponse>* StreamChat(
       grpc::CallbackServerContext* context,
       const StreamChatRequest* request) override {
     return rpc::ServeServerStream<StreamChatResponse>(
-        bridge_, context,
-        [this](rpc::Call&, rpc::Sink<StreamChatResponse>& sink) {
-          return SendFailedEvent(sink);
+        bridge_, context, *request,
+        [this, request](rpc::Call&, rpc::Sink<StreamChatResponse>& sink) {
+          return request->chat().model() == "flood" ? Flood(sink)
+                                                    : SendFailedEvent(sink);
         });
   }
 
@@ -89,7 +92,7 @@ class TestService final : public AgentService::CallbackService {
                      const StreamBatchResultsRequest* request) override {
     using Response = batch_aggregator::v1::StreamBatchResultsResponse;
     return rpc::ServeServerStream<Response>(
-        bridge_, context,
+        bridge_, context, *request,
         [this](rpc::Call&, rpc::Sink<Response>&) { return gate.Pass(); },
         request->follow() ? rpc::DrainRule::kEnd : rpc::DrainRule::kFinish);
   }
@@ -143,6 +146,18 @@ class TestService final : public AgentService::CallbackService {
     absl::Status sent = co_await sink.Write(std::move(last));
     if (!sent.ok()) co_return sent;
     co_return ModelNotFound("m").Build();
+  }
+
+  Awaitable<absl::Status> Flood(rpc::Sink<StreamChatResponse>& sink) {
+    absl::Status sent;
+    while (sent.ok()) {
+      StreamChatResponse run;
+      run.add_events()->mutable_failed()->set_message(
+          std::string(16 * 1024, 'x'));
+      sent = co_await sink.Write(std::move(run));
+    }
+    ++ended;
+    co_return sent;
   }
 
   Awaitable<absl::StatusOr<batch_aggregator::v1::Batch>> CountWhenOpen(
@@ -313,6 +328,7 @@ class RpcServerTest : public testing::Test {
                               hang_[ends_at_drain], sink));
   }
 
+  ConcurrencyLimit bodies_{1000};
   rpc::CallTracker calls_;
   IoPool client_io_{1, "client"};
   IoPool server_io_{1, "server"};
@@ -458,6 +474,115 @@ TEST_F(RpcServerTest, ACallThatArrivesTooLateIsNotRun) {
   call_.deadline = absl::Now() + absl::Seconds(60);
   ASSERT_TRUE(Run(List()).ok());
   EXPECT_EQ(service_->started, 2);
+}
+
+TEST_F(RpcServerTest, AClientThatTakesNothingLosesItsCall) {
+  calls_.SetLimits({.write_timeout = absl::Milliseconds(100)});
+  StreamChatRequest request;
+  request.mutable_chat()->set_model("flood");
+  grpc::ClientContext context;
+  auto reader = stub_->StreamChat(&context, request);
+  EXPECT_TRUE(Eventually([&] { return service_->ended == 1; }));
+  EXPECT_TRUE(Eventually([&] { return calls_.in_flight() == 0; }));
+  EXPECT_EQ(calls_.stats().write_timeouts, 1u);
+  StreamChatResponse response;
+  while (reader->Read(&response)) {
+  }
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(status.error_message(), "The client took no message for too long.");
+}
+
+TEST_F(RpcServerTest, AClientThatReadsOnKeepsItsCall) {
+  calls_.SetLimits({.write_timeout = absl::Milliseconds(200)});
+  StreamChatRequest request;
+  request.mutable_chat()->set_model("flood");
+  grpc::ClientContext context;
+  auto reader = stub_->StreamChat(&context, request);
+  StreamChatResponse response;
+  const absl::Time end = absl::Now() + absl::Milliseconds(700);
+  while (absl::Now() < end) ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(calls_.stats().write_timeouts, 0u);
+  context.TryCancel();
+  while (reader->Read(&response)) {
+  }
+  (void)reader->Finish();
+  EXPECT_TRUE(Eventually([&] { return service_->ended == 1; }));
+}
+
+TEST_F(RpcServerTest, RequestsBeyondTheBoundOnBytesAreRefused) {
+  calls_.SetLimits({.bodies = &bodies_});
+  ChatRequest large;
+  large.mutable_chat()->set_model(std::string(2000, 'x'));
+  const auto chat = [&] {
+    return Run(rpc::CallUnary(stub_->async(), &Async::Chat, call_, large))
+        .status();
+  };
+  EXPECT_EQ(ReasonOf(chat()), reason::kOverloaded);
+  EXPECT_EQ(calls_.stats().refused, 1u);
+  large.mutable_chat()->set_model("x");
+  EXPECT_EQ(ReasonOf(chat()), reason::kSessionBusy);
+
+  CountingSource<SubmitBatchRequest> source;
+  source.limit = 2;
+  source.make = [](int n) {
+    SubmitBatchRequest request;
+    request.mutable_item()->set_custom_id(std::string(n == 0 ? 1 : 2000, 'x'));
+    return request;
+  };
+  service_->gate.Open();
+  auto batch = Run(rpc::CallClientStream(
+      stub_->async(), &Async::SubmitBatch, call_,
+      static_cast<rpc::Source<SubmitBatchRequest>&>(source)));
+  EXPECT_EQ(ReasonOf(batch.status()), reason::kOverloaded);
+  EXPECT_TRUE(Eventually([&] { return bodies_.in_use() == 0; }));
+}
+
+TEST_F(RpcServerTest, AMessageThatDoesNotFitIsToldApartFromOverload) {
+  const auto list = [&](int max_bytes, size_t user_bytes) {
+    auto stub = AgentService::NewStub(
+        rpc::MakeChannel({.target = address_, .max_message_bytes = max_bytes}));
+    CreateSessionRequest request;
+    request.set_user(std::string(user_bytes, 'x'));
+    return Run(rpc::CallUnary(stub->async(), &Async::CreateSession, call_,
+                              request))
+        .status();
+  };
+  const absl::Status sent = list(100, 1000);
+  EXPECT_EQ(ReasonOf(sent), reason::kRequestTooLarge) << sent;
+  EXPECT_FALSE(IsRetryable(sent));
+  auto stub = AgentService::NewStub(
+      rpc::MakeChannel({.target = address_, .max_message_bytes = 15}));
+  const absl::Status received =
+      Run(rpc::CallUnary(stub->async(), &Async::ListModels, call_, list_))
+          .status();
+  EXPECT_EQ(ReasonOf(received), reason::kInternal) << received;
+  EXPECT_FALSE(IsRetryable(received));
+}
+
+TEST_F(RpcServerTest, AConnectionHasABoundOnItsCalls) {
+  rpc::CallTracker calls;
+  auto service =
+      std::make_shared<TestService>(rpc::ServerBridge{server_io_, calls});
+  TestService& gated = *service;
+  // One of them is the channel's own watch of the server's health.
+  auto server = rpc::Server::Start(
+      {.address = "127.0.0.1:0", .max_calls_per_connection = 2},
+      {{AgentService::service_full_name(), std::move(service)}}, &calls);
+  ASSERT_TRUE(server.ok()) << server.status();
+  (*server)->SetReady(true);
+  stub_ = AgentService::NewStub(rpc::MakeChannel(
+      {.target = absl::StrCat("127.0.0.1:", (*server)->port())}));
+  ASSERT_TRUE(Run(List()).ok());
+  Results sink;
+  auto first = Hang(false, sink);
+  ASSERT_TRUE(Eventually([&] { return calls.in_flight() == 1; }));
+  RunningFlow<absl::StatusOr<ListModelsResponse>> second(client_io_.At(0),
+                                                         List());
+  EXPECT_FALSE(second.EndsWithin(milliseconds(100)));
+  gated.gate.Open();
+  EXPECT_TRUE(first.Get().ok());
+  EXPECT_TRUE(second.Get().ok());
 }
 
 TEST_F(RpcServerTest, ASlowReaderBoundsTheClientsSource) {

@@ -14,7 +14,9 @@ TEST(ServiceOptionsTest, DefaultsNeedNoConfig) {
   EXPECT_EQ(options->data_dir, "/var/lib/agent-gateway/session-store");
   EXPECT_EQ(options->shutdown.pre_drain_delay, absl::Seconds(5));
   EXPECT_EQ(options->shutdown.drain_timeout, absl::Seconds(30));
-  EXPECT_EQ(options->max_message_bytes, 33 << 20);
+  // A body of 32 MiB, a context of 4 and 1 around them.
+  EXPECT_EQ(options->max_message_bytes, 37 << 20);
+  EXPECT_EQ(options->write_timeout, absl::Seconds(120));
 }
 
 TEST(ServiceOptionsTest, ShutdownTimesOfEachService) {
