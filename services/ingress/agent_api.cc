@@ -4,6 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <utility>
 
+#include "common/concurrency/spawn.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/ingress/mesh_error.h"
@@ -125,23 +126,15 @@ Arrival AgentApi::ArrivalOf(rpc::Call& call, Method method) const {
   return arrival;
 }
 
-absl::StatusOr<AgentApi::Admitted> AgentApi::Admit(
-    const Arrival& arrival, absl::string_view user) const {
-  Admitted admitted;
+absl::Status AgentApi::Admit(const Arrival& arrival, absl::string_view user,
+                             Admitted& admitted) const {
   ASSIGN_OR_RETURN(admitted.caller,
-                   services_->keys->Authenticate(arrival.credential));
-  ASSIGN_OR_RETURN(admitted.permit,
-                   services_->admission->Admit(*admitted.caller));
+                   services_->Recognise(arrival, admitted.context));
+  ASSIGN_OR_RETURN(admitted.permit, services_->Admit(*admitted.caller));
   if (user.empty()) user = arrival.user;
   RETURN_IF_ERROR(CheckUser(user, "user"));
-  CallContext& context = admitted.context;
-  context.set_request_id(arrival.request_id);
-  context.set_priority(common::v1::PRIORITY_INTERACTIVE);
-  context.set_traceparent(ValidTraceparent(arrival.traceparent));
-  context.mutable_account()->set_tenant(admitted.caller->tenant());
-  context.mutable_account()->set_key_id(admitted.caller->id());
-  context.mutable_account()->set_user(user.data(), user.size());
-  return admitted;
+  admitted.context.mutable_account()->set_user(user.data(), user.size());
+  return absl::OkStatus();
 }
 
 rpc::Call AgentApi::Onward(const rpc::Call& call) const {
@@ -151,30 +144,43 @@ rpc::Call AgentApi::Onward(const rpc::Call& call) const {
   return onward;
 }
 
-template <class T>
-absl::StatusOr<T> AgentApi::Ended(Method method,
-                                  absl::StatusOr<T> result) const {
-  if (!result.ok() && ReasonOf(result.status()) == reason::kOverloaded) {
-    services_->metrics->RateLimited();
+void AgentApi::End(const Arrival& arrival, const Admitted& admitted,
+                   const absl::Status& outcome) const {
+  services_->metrics->RequestEnded(arrival.protocol, arrival.method,
+                                   EndClassOf(outcome));
+  if (admitted.caller == nullptr) return;
+  services_->reporter->Add(
+      services_->RecordOf(arrival, admitted.context.account(), outcome));
+}
+
+Awaitable<absl::Status> AgentApi::PeerError(const rpc::Call& call,
+                                            Method method,
+                                            const absl::Status& error) const {
+  const bool cancelled = co_await IsCancelled();
+  if (cancelled) co_return services_->Left();
+  if (call.Expired(services_->clock->Now())) {
+    co_return DeadlineExceeded().Build();
   }
-  services_->metrics->RequestEnded(Protocol::kGrpc, method,
-                                   EndClassOf(result.status()));
-  return result;
+  co_return method == Method::kSessions ? SessionStoreError(error)
+                                        : MeshError(error);
 }
 
 template <class T, class Ask>
 Awaitable<absl::StatusOr<T>> AgentApi::Forward(rpc::Call& call, Method method,
                                                std::string user, Ask ask) {
   const Arrival arrival = ArrivalOf(call, method);
-  absl::StatusOr<Admitted> admitted = Admit(arrival, user);
-  if (!admitted.ok()) co_return Ended<T>(method, admitted.status());
-  rpc::Call onward = Onward(call);
-  absl::StatusOr<T> result = co_await ask(onward, admitted->context);
-  if (!result.ok()) {
-    result = method == Method::kSessions ? SessionStoreError(result.status())
-                                         : MeshError(result.status());
+  Admitted admitted;
+  absl::Status outcome = Admit(arrival, user, admitted);
+  absl::StatusOr<T> result;
+  if (outcome.ok()) {
+    rpc::Call onward = Onward(call);
+    result = co_await ask(onward, admitted.context);
+    outcome = result.status();
+    if (!outcome.ok()) outcome = co_await PeerError(call, method, outcome);
   }
-  co_return Ended<T>(method, std::move(result));
+  End(arrival, admitted, outcome);
+  if (!outcome.ok()) co_return outcome;
+  co_return result;
 }
 
 Awaitable<absl::StatusOr<ChatResponse>> AgentApi::Chat(
@@ -182,7 +188,7 @@ Awaitable<absl::StatusOr<ChatResponse>> AgentApi::Chat(
   const Arrival arrival = ArrivalOf(call, Method::kChat);
   TypedReader reader(
       request.chat(), request.has_session() ? &request.session() : nullptr,
-      /*stream=*/false, options_.deadline, arrival.time, call.deadline);
+      /*stream=*/false, options_.typed, arrival.time, call.deadline);
   ChatResponse response;
   TypedAnswerSink sink(arrival.request_id, response);
   Exchange exchange(*services_, arrival, sink);
@@ -197,7 +203,7 @@ Awaitable<absl::Status> AgentApi::StreamChat(
   const Arrival arrival = ArrivalOf(call, Method::kStreamChat);
   TypedReader reader(
       request.chat(), request.has_session() ? &request.session() : nullptr,
-      /*stream=*/true, options_.deadline, arrival.time, call.deadline);
+      /*stream=*/true, options_.typed, arrival.time, call.deadline);
   StreamChatSink events(arrival.request_id, sink);
   Exchange exchange(*services_, arrival, events);
   co_return co_await exchange.Run(reader);
@@ -216,8 +222,7 @@ Awaitable<absl::Status> AgentApi::Converse(
     co_return known;
   }
   const ConversationOptions options = {
-      .deadline = options_.deadline,
-      .idle_timeout = options_.converse_idle_timeout};
+      .typed = options_.typed, .idle_timeout = options_.converse_idle_timeout};
   const auto executor = co_await boost::asio::this_coro::executor;
   Conversation conversation(conversations_, *services_, arrival, call, options,
                             source, sink, executor);
@@ -227,9 +232,10 @@ Awaitable<absl::Status> AgentApi::Converse(
 Awaitable<absl::StatusOr<agent::v1::ListModelsResponse>> AgentApi::ListModels(
     rpc::Call& call, const agent::v1::ListModelsRequest&) {
   const Arrival arrival = ArrivalOf(call, Method::kListModels);
+  Admitted admitted;
   const auto list = [&]() -> absl::StatusOr<agent::v1::ListModelsResponse> {
-    ASSIGN_OR_RETURN(ApiKey* const caller,
-                     services_->keys->Authenticate(arrival.credential));
+    ASSIGN_OR_RETURN(admitted.caller,
+                     services_->Recognise(arrival, admitted.context));
     const auto catalogue = services_->catalogue->snapshot();
     if (catalogue == nullptr) {
       return MakeError(reason::kUnavailable,
@@ -237,7 +243,7 @@ Awaitable<absl::StatusOr<agent::v1::ListModelsResponse>> AgentApi::ListModels(
           .Build();
     }
     agent::v1::ListModelsResponse response;
-    for (const auto* model : catalogue->Visible(*caller)) {
+    for (const auto* model : catalogue->Visible(*admitted.caller)) {
       auto& out = *response.add_models();
       out.set_id(model->name());
       out.set_owned_by(model->owned_by());
@@ -247,7 +253,9 @@ Awaitable<absl::StatusOr<agent::v1::ListModelsResponse>> AgentApi::ListModels(
     }
     return response;
   };
-  co_return Ended(Method::kListModels, list());
+  auto models = list();
+  End(arrival, admitted, models.status());
+  co_return models;
 }
 
 Awaitable<absl::StatusOr<session_pb::Session>> AgentApi::CreateSession(
@@ -331,31 +339,41 @@ AgentApi::DeleteSession(rpc::Call& call,
 
 Awaitable<absl::StatusOr<batch_pb::Batch>> AgentApi::SubmitBatch(
     rpc::Call& call, rpc::Source<SubmitBatchRequest>& source) {
-  constexpr Method kMethod = Method::kBatches;
-  const Arrival arrival = ArrivalOf(call, kMethod);
-  absl::StatusOr<Admitted> admitted = Admit(arrival, "");
-  if (!admitted.ok()) {
-    co_return Ended<batch_pb::Batch>(kMethod, admitted.status());
+  const Arrival arrival = ArrivalOf(call, Method::kBatches);
+  Admitted admitted;
+  absl::StatusOr<batch_pb::Batch> batch;
+  const absl::Status opened = Admit(arrival, "", admitted);
+  if (opened.ok()) {
+    batch = co_await Submit(call, admitted, source);
+  } else {
+    batch = opened;
   }
+  End(arrival, admitted, batch.status());
+  co_return batch;
+}
+
+Awaitable<absl::StatusOr<batch_pb::Batch>> AgentApi::Submit(
+    rpc::Call& call, Admitted& admitted,
+    rpc::Source<SubmitBatchRequest>& source) {
   auto first = co_await source.Read();
-  if (!first.ok()) co_return Ended<batch_pb::Batch>(kMethod, first.status());
+  if (!first.ok()) co_return first.status();
   if (!first->has_value() || !(*first)->has_header()) {
-    co_return Ended<batch_pb::Batch>(kMethod, MissingParameter("header"));
+    co_return MissingParameter("header").Build();
   }
   agent::v1::SubmitBatchHeader& header = *(**first).mutable_header();
   if (!header.user().empty()) {
     const absl::Status checked = CheckUser(header.user(), "header.user");
-    if (!checked.ok()) co_return Ended<batch_pb::Batch>(kMethod, checked);
-    admitted->context.mutable_account()->set_user(header.user());
+    if (!checked.ok()) co_return checked;
+    admitted.context.mutable_account()->set_user(header.user());
   }
-  BatchSource items(admitted->context, *admitted->caller, std::move(header),
+  BatchSource items(admitted.context, *admitted.caller, std::move(header),
                     source);
   // Bounded by the client's own deadline: a batch may be large.
   rpc::Call onward;
   onward.deadline = call.deadline;
   auto batch = co_await batches_->SubmitBatch(onward, items);
-  if (!batch.ok()) batch = MeshError(batch.status());
-  co_return Ended(kMethod, std::move(batch));
+  if (batch.ok()) co_return batch;
+  co_return co_await PeerError(call, Method::kBatches, batch.status());
 }
 
 Awaitable<absl::StatusOr<batch_pb::Batch>> AgentApi::GetBatch(
@@ -399,26 +417,24 @@ Awaitable<absl::StatusOr<batch_pb::Batch>> AgentApi::CancelBatch(
 Awaitable<absl::Status> AgentApi::StreamBatchResults(
     rpc::Call& call, const agent::v1::StreamBatchResultsRequest& request,
     rpc::Sink<batch_pb::StreamBatchResultsResponse>& sink) {
-  constexpr Method kMethod = Method::kBatches;
-  const Arrival arrival = ArrivalOf(call, kMethod);
-  absl::Status outcome;
-  absl::StatusOr<Admitted> admitted = Admit(arrival, "");
-  if (admitted.ok()) {
+  const Arrival arrival = ArrivalOf(call, Method::kBatches);
+  Admitted admitted;
+  absl::Status outcome = Admit(arrival, "", admitted);
+  if (outcome.ok()) {
     batch_pb::StreamBatchResultsRequest out;
-    *out.mutable_context() = admitted->context;
+    *out.mutable_context() = admitted.context;
     out.set_batch_id(request.batch_id());
     out.set_cursor(request.cursor());
     out.set_follow(request.follow());
     rpc::Call onward;
-    onward.deadline =
-        std::min(call.deadline, arrival.time + options_.deadline.max_stream);
+    onward.deadline = std::min(
+        call.deadline, arrival.time + options_.typed.deadline.max_stream);
     outcome = co_await batches_->StreamBatchResults(onward, out, sink);
-    outcome = MeshError(outcome);
-  } else {
-    outcome = admitted.status();
+    if (!outcome.ok()) {
+      outcome = co_await PeerError(call, arrival.method, outcome);
+    }
   }
-  services_->metrics->RequestEnded(Protocol::kGrpc, kMethod,
-                                   EndClassOf(outcome));
+  End(arrival, admitted, outcome);
   co_return outcome;
 }
 

@@ -10,13 +10,13 @@
 #include "common/rpc/call.h"
 #include "gateway/agent/v1/agent.pb.h"
 #include "services/ingress/converse.h"
-#include "services/ingress/deadline.h"
 #include "services/ingress/exchange.h"
+#include "services/ingress/typed_chat.h"
 
 namespace gateway::ingress {
 
 struct AgentApiOptions {
-  DeadlineOptions deadline;
+  TypedOptions typed;
   // A Converse call ends after so long with nothing in flight.
   absl::Duration converse_idle_timeout = absl::Seconds(300);
   // Of calls about sessions and batches, unless the client's is shorter.
@@ -74,18 +74,28 @@ class AgentApi {
  private:
   // A call that is neither a chat nor anonymous.
   struct Admitted {
+    // Null until it is known.
     ApiKey* caller = nullptr;
     Admission::Permit permit;
     common::v1::CallContext context;
   };
 
   Arrival ArrivalOf(rpc::Call& call, Method method) const;
-  absl::StatusOr<Admitted> Admit(const Arrival& arrival,
-                                 absl::string_view user) const;
+  // Fills `admitted` as far as it gets.
+  absl::Status Admit(const Arrival& arrival, absl::string_view user,
+                     Admitted& admitted) const;
   rpc::Call Onward(const rpc::Call& call) const;
-  // Counts the end of a call of `method`, and gives it back.
-  template <class T>
-  absl::StatusOr<T> Ended(Method method, absl::StatusOr<T> result) const;
+  // The end of a call that is no chat: counted, and recorded if the caller is
+  // known.
+  void End(const Arrival& arrival, const Admitted& admitted,
+           const absl::Status& outcome) const;
+  // What a failed call of a peer means to the caller of `call`.
+  Awaitable<absl::Status> PeerError(const rpc::Call& call, Method method,
+                                    const absl::Status& error) const;
+
+  Awaitable<absl::StatusOr<batch_aggregator::v1::Batch>> Submit(
+      rpc::Call& call, Admitted& admitted,
+      rpc::Source<agent::v1::SubmitBatchRequest>& source);
 
   // Admits a call, and hands its context to `ask`, which asks a peer.
   template <class T, class Ask>

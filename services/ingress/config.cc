@@ -103,15 +103,8 @@ void ReadDuration(bool is_set, const google::protobuf::Duration& value,
 void ReadLimits(const config::v1::Limits& limits, Options& options,
                 Faults& faults) {
   HttpLimits& http = options.http;
-  // Its range is checked with the message limit of gRPC.
-  if (limits.has_max_body_bytes() && limits.max_body_bytes() > 0) {
-    http.max_body_bytes = static_cast<size_t>(limits.max_body_bytes());
-  }
   ReadCount(limits.has_max_header_bytes(), limits.max_header_bytes(),
             "limits.maxHeaderBytes", http.max_header_bytes, faults);
-  ReadCount(limits.has_max_body_bytes_in_flight(),
-            limits.max_body_bytes_in_flight(), "limits.maxBodyBytesInFlight",
-            http.max_body_bytes_in_flight, faults);
   ReadCount(limits.has_max_connections(), limits.max_connections(),
             "limits.maxConnections", http.max_connections, faults);
   ReadCount(limits.has_max_requests_in_flight(),

@@ -20,9 +20,7 @@
 namespace gateway::ingress {
 
 struct HttpLimits {
-  size_t max_body_bytes = 32 << 20;
   size_t max_header_bytes = 64 << 10;
-  int64_t max_body_bytes_in_flight = 512 << 20;
   int64_t max_connections = 16384;
   absl::Duration header_timeout = absl::Seconds(10);
   absl::Duration idle_timeout = absl::Seconds(75);

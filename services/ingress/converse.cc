@@ -115,6 +115,7 @@ Awaitable<absl::Status> Conversation::Run() {
     if ((half_closed_ || told) && idle()) break;
     co_await changed_.Wait();
   }
+  ending_ = true;
   watchers_.Cancel();
   for (auto& [id, turn] : turns_) {
     // Ending a turn takes it out of the map, but never from inside the
@@ -144,6 +145,8 @@ Awaitable<void> Conversation::ReadRequests() {
       half_closed_ = true;
       break;
     }
+    // What was read as the call ended.
+    if (ending_) break;
     ConverseRequest& message = **request;
     if (message.has_cancel()) {
       CancelTurn(message.turn_id());
@@ -153,7 +156,7 @@ Awaitable<void> Conversation::ReadRequests() {
            options_.max_turns_in_flight) {
       co_await changed_.Wait();
       const bool cancelled = co_await IsCancelled();
-      if (cancelled) co_return;
+      if (cancelled || ending_) co_return;
     }
     StartTurn(std::move(message));
   }
@@ -186,19 +189,31 @@ absl::Status Conversation::CheckTurnId(const std::string& turn_id) const {
   return absl::OkStatus();
 }
 
+bool Conversation::HoldBody(const ConverseRequest& request, Turn& turn) const {
+  if (services_.bodies == nullptr) return true;
+  auto permit = services_.bodies->TryAcquire(
+      static_cast<int64_t>(request.ByteSizeLong()));
+  if (!permit) return false;
+  turn.body = *std::move(permit);
+  return true;
+}
+
 void Conversation::StartTurn(ConverseRequest request) {
   absl::Status refusal = CheckTurnId(request.turn_id());
   if (refusal.ok() && !request.has_start()) {
     refusal = MissingParameter("start");
   }
   if (refusal.ok() && draining_) refusal = Draining();
+  auto turn = std::make_shared<Turn>();
+  if (refusal.ok() && !HoldBody(request, *turn)) {
+    refusal = Overloaded("Too many requests are in flight.");
+  }
   if (!refusal.ok()) {
     services_.metrics->RequestEnded(Protocol::kGrpc, Method::kConverse,
                                     EndClassOf(refusal));
     refusals_.Start(RefuseTurn(request.turn_id(), std::move(refusal)));
     return;
   }
-  auto turn = std::make_shared<Turn>();
   const std::string turn_id = request.turn_id();
   turns_.emplace(turn_id, turn);
   Spawn(executor_, RunTurn(std::move(request), turn), turn->cancel.slot(),
@@ -217,7 +232,7 @@ Awaitable<void> Conversation::RunTurn(ConverseRequest request,
   const auto& start = request.start();
   TypedReader reader(
       start.chat(), start.has_session() ? &start.session() : nullptr,
-      /*stream=*/true, options_.deadline, arrival.time, call_.deadline);
+      /*stream=*/true, options_.typed, arrival.time, call_.deadline);
   TurnSink sink(*this, request.turn_id(), arrival.request_id);
   Exchange exchange(services_, arrival, sink);
   const absl::Status outcome = co_await exchange.Run(reader);

@@ -17,8 +17,8 @@
 #include "common/concurrency/task_group.h"
 #include "common/rpc/call.h"
 #include "gateway/agent/v1/agent.pb.h"
-#include "services/ingress/deadline.h"
 #include "services/ingress/exchange.h"
+#include "services/ingress/typed_chat.h"
 
 namespace gateway::ingress {
 
@@ -44,7 +44,7 @@ class Conversations {
 };
 
 struct ConversationOptions {
-  DeadlineOptions deadline;
+  TypedOptions typed;
   absl::Duration idle_timeout = absl::Seconds(300);
   // Further turns are read when one of these has ended.
   size_t max_turns_in_flight = 256;
@@ -74,6 +74,8 @@ class Conversation {
   struct Turn {
     boost::asio::cancellation_signal cancel;
     bool cancelled_by_client = false;
+    // For the bytes of its request.
+    ConcurrencyLimit::Permit body;
   };
 
   // Any thread.
@@ -82,6 +84,8 @@ class Conversation {
   Awaitable<void> ReadRequests();
   Awaitable<void> WatchIdleness();
   absl::Status CheckTurnId(const std::string& turn_id) const;
+  // Gives `turn` its share of the bound on bytes held; false if there is none.
+  bool HoldBody(const agent::v1::ConverseRequest& request, Turn& turn) const;
   void StartTurn(agent::v1::ConverseRequest request);
   Awaitable<void> RunTurn(agent::v1::ConverseRequest request,
                           std::shared_ptr<Turn> turn);
@@ -112,6 +116,8 @@ class Conversation {
   bool half_closed_ = false;
   bool gone_ = false;
   bool timed_out_ = false;
+  // Run is about to return: no turn begins any more.
+  bool ending_ = false;
   absl::Time idle_since_;
 
   bool sending_ = false;

@@ -5,10 +5,12 @@
 
 #include "common/concurrency/spawn.h"
 #include "common/log/log.h"
+#include "common/rpc/deadline.h"
 #include "common/status/error.h"
 #include "common/status/http_status.h"
 #include "common/status/macros.h"
 #include "common/status/text.h"
+#include "common/time/timestamp.h"
 #include "services/ingress/mesh_error.h"
 #include "services/ingress/request_id.h"
 
@@ -22,11 +24,9 @@ using model_router::v1::RouteEvent;
 
 constexpr size_t kMaxClientRequestIdBytes = 256;
 
-void SetTimestamp(absl::Time time, google::protobuf::Timestamp& proto) {
-  const int64_t nanos = absl::ToUnixNanos(time);
-  proto.set_seconds(nanos / 1'000'000'000);
-  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-}
+// model-router keeps a call's deadline by itself and tells what came of it. So
+// much later only a client that takes nothing is left.
+constexpr absl::Duration kOverdue = absl::Seconds(1);
 
 absl::Status StatusOf(const model_router::v1::Failed& failed) {
   const auto code = static_cast<absl::StatusCode>(failed.code());
@@ -88,6 +88,64 @@ StreamEnd StreamEndOf(const absl::Status& outcome) {
 
 }  // namespace
 
+absl::StatusOr<ApiKey*> ExchangeServices::Recognise(
+    const Arrival& arrival, common::v1::CallContext& context) const {
+  ASSIGN_OR_RETURN(ApiKey* const caller,
+                   keys->Authenticate(arrival.credential));
+  context.set_request_id(arrival.request_id);
+  context.set_priority(common::v1::PRIORITY_INTERACTIVE);
+  context.set_traceparent(ValidTraceparent(arrival.traceparent));
+  context.mutable_account()->set_tenant(caller->tenant());
+  context.mutable_account()->set_key_id(caller->id());
+  return caller;
+}
+
+absl::StatusOr<Admission::Permit> ExchangeServices::Admit(ApiKey& key) {
+  auto permit = admission->Admit(key);
+  if (!permit.ok() && ReasonOf(permit.status()) != reason::kDraining) {
+    metrics->RateLimited();
+  }
+  return permit;
+}
+
+absl::Status ExchangeServices::Left() const {
+  if (cutting.load(std::memory_order_relaxed)) return Draining();
+  return ClientClosed();
+}
+
+RequestRecord ExchangeServices::RecordOf(const Arrival& arrival,
+                                         const common::v1::Account& account,
+                                         const absl::Status& outcome) const {
+  RequestRecord record;
+  record.set_request_id(arrival.request_id);
+  record.set_client_request_id(
+      CleanText(arrival.client_request_id, kMaxClientRequestIdBytes));
+  auto& kept = *record.mutable_account();
+  kept.set_tenant(account.tenant());
+  if (!options.covert) {
+    kept.set_key_id(account.key_id());
+    kept.set_user(account.user());
+  }
+  const auto protocol = ProtocolName(arrival.protocol);
+  const auto method = MethodName(arrival.method);
+  record.set_protocol(protocol.data(), protocol.size());
+  record.set_method(method.data(), method.size());
+  SetTimestamp(arrival.time, *record.mutable_start_time());
+  SetTimestamp(clock->Now(), *record.mutable_end_time());
+  const bool cancelled = outcome.code() == absl::StatusCode::kCancelled;
+  record.set_outcome(outcome.ok() ? metrics_collector::v1::OUTCOME_COMPLETED
+                     : cancelled  ? metrics_collector::v1::OUTCOME_CANCELLED
+                                  : metrics_collector::v1::OUTCOME_FAILED);
+  if (!outcome.ok()) {
+    const auto fault = FaultName(FaultOf(outcome));
+    record.set_error_class(fault.data(), fault.size());
+    record.set_reason(ReasonOf(outcome));
+  }
+  record.set_http_status(HttpStatusOf(outcome));
+  record.set_traceparent(ValidTraceparent(arrival.traceparent));
+  return record;
+}
+
 Exchange::Exchange(ExchangeServices& services, const Arrival& arrival,
                    ExchangeSink& sink)
     : services_(services),
@@ -106,23 +164,17 @@ Awaitable<absl::Status> Exchange::Run(ChatReader& reader) {
   if (outcome.ok()) outcome = co_await Finish();
   if (!outcome.ok() && turn_) co_await turn_->Abandon();
   Settle(outcome);
-  if (!outcome.ok() && outcome.code() != absl::StatusCode::kCancelled) {
-    co_await sink_.Failed(outcome);
-  }
+  const bool heard =
+      outcome.code() != absl::StatusCode::kCancelled && !overdue_;
+  if (!outcome.ok() && heard) co_await sink_.Failed(outcome);
   co_return outcome;
 }
 
 absl::Status Exchange::Open(ChatReader& reader) {
-  ASSIGN_OR_RETURN(caller_, services_.keys->Authenticate(arrival_.credential));
   auto& context = *call_.route.mutable_context();
-  context.set_request_id(arrival_.request_id);
-  context.set_priority(common::v1::PRIORITY_INTERACTIVE);
-  context.set_traceparent(ValidTraceparent(arrival_.traceparent));
+  ASSIGN_OR_RETURN(caller_, services_.Recognise(arrival_, context));
   auto& account = *context.mutable_account();
-  account.set_tenant(caller_->tenant());
-  account.set_key_id(caller_->id());
-
-  ASSIGN_OR_RETURN(permit_, services_.admission->Admit(*caller_));
+  ASSIGN_OR_RETURN(permit_, services_.Admit(*caller_));
   RETURN_IF_ERROR(CheckUser(arrival_.user, "x-user-id"));
   account.set_user(arrival_.user.data(), arrival_.user.size());
   RETURN_IF_ERROR(reader.Read(call_));
@@ -159,9 +211,9 @@ Awaitable<absl::Status> Exchange::BeginTurn() {
       ResolveMode(call_.session->mode, call_.assistant_anywhere_but_last);
   absl::Status begun = co_await turn_->Begin(*call_.session, mode,
                                              *call_.route.mutable_session());
-  if (!begun.ok()) co_return begun;
   const bool cancelled = co_await IsCancelled();
-  if (cancelled) co_return Left();
+  if (cancelled) co_return services_.Left();
+  if (!begun.ok()) co_return begun;
   call_.route.set_want_turn(true);
   sink_.SessionBegun(*turn_);
   co_return absl::OkStatus();
@@ -170,16 +222,24 @@ Awaitable<absl::Status> Exchange::BeginTurn() {
 Awaitable<absl::Status> Exchange::Route() {
   rpc::Call call;
   call.deadline = call_.deadline;
-  const absl::Status routed =
-      co_await services_.router->Route(call, call_.route, *this);
+  absl::Status routed;
+  if (call_.stream) {
+    auto route = services_.router->Route(call, call_.route, *this);
+    routed =
+        co_await rpc::WithDeadline(call_.deadline + kOverdue, std::move(route));
+  } else {
+    routed = co_await services_.router->Route(call, call_.route, *this);
+  }
   bool cancelled = co_await IsCancelled();
+  overdue_ = !cancelled && delivery_failed_ && absl::IsDeadlineExceeded(routed);
+  if (overdue_) co_return DeadlineExceeded().Build();
   cancelled = cancelled || delivery_failed_;
   absl::Status outcome = OutcomeOfRoute(routed, cancelled);
   // What came before the failure is the client's.
   if (!outcome.ok() && !cancelled && services_.options.streaming &&
       held_.run_case() != RouteEvent::RUN_NOT_SET && !held_.has_answer()) {
     const absl::Status delivered = co_await Deliver();
-    if (!delivered.ok()) outcome = Left();
+    if (!delivered.ok()) outcome = services_.Left();
   }
   co_return outcome;
 }
@@ -187,7 +247,7 @@ Awaitable<absl::Status> Exchange::Route() {
 absl::Status Exchange::OutcomeOfRoute(const absl::Status& routed,
                                       bool cancelled) {
   // A cancelled answer is no answer, even if it has just come to its end.
-  if (cancelled) return Left();
+  if (cancelled) return services_.Left();
   if (last_ && last_->has_failed()) return StatusOf(last_->failed());
   // A whole answer comes in one piece, and with the end.
   if (last_ && (call_.stream || held_.has_answer())) return absl::OkStatus();
@@ -196,11 +256,6 @@ absl::Status Exchange::OutcomeOfRoute(const absl::Status& routed,
       {{"request_id", arrival_.request_id}, {"error", routed.ToString()}});
   return routed.ok() ? static_cast<absl::Status>(InternalError())
                      : MeshError(routed);
-}
-
-absl::Status Exchange::Left() const {
-  if (services_.cutting.load(std::memory_order_relaxed)) return Draining();
-  return ClientClosed();
 }
 
 Awaitable<absl::Status> Exchange::Finish() {
@@ -212,7 +267,7 @@ Awaitable<absl::Status> Exchange::Finish() {
   }
   MoveRun(held_, *last_);
   const absl::Status delivered = co_await sink_.Completed(*last_);
-  if (!delivered.ok()) co_return Left();
+  if (!delivered.ok()) co_return services_.Left();
   if (first_run_time_ == absl::InfiniteFuture()) {
     first_run_time_ = services_.clock->Now();
   }
@@ -238,6 +293,7 @@ void Exchange::Take(RouteEvent& event) {
     sink_.Started(started_);
   }
   contents_.AddAnswer(event);
+  if (!services_.options.streaming) held_bytes_ += RunBytes(event);
   MoveRun(event, held_);
   if (event.end_case() != RouteEvent::END_NOT_SET) last_ = std::move(event);
 }
@@ -249,12 +305,13 @@ bool Exchange::MayDeliver() const {
     return false;
   }
   return services_.options.streaming ||
-         RunBytes(held_) > services_.options.max_held_bytes;
+         held_bytes_ > services_.options.max_held_bytes;
 }
 
 Awaitable<absl::Status> Exchange::Deliver() {
   const absl::Status delivered = co_await sink_.Run(held_);
   held_.clear_run();
+  held_bytes_ = 0;
   delivery_failed_ = !delivered.ok();
   if (first_run_time_ == absl::InfiniteFuture()) {
     first_run_time_ = services_.clock->Now();
@@ -267,7 +324,7 @@ void Exchange::Settle(const absl::Status& outcome) {
   services_.reporter->Close(open_);
   Measure(outcome, end);
   // Who was never recognised is counted, not recorded.
-  if (caller_ != nullptr) Report(outcome, end);
+  if (caller_ != nullptr) Report(outcome);
 }
 
 void Exchange::Measure(const absl::Status& outcome, absl::Time end) {
@@ -278,10 +335,6 @@ void Exchange::Measure(const absl::Status& outcome, absl::Time end) {
     metrics.StreamEnded(protocol, StreamEndOf(outcome));
   }
   metrics.RequestEnded(protocol, arrival_.method, EndClassOf(outcome));
-  const std::string reason = ReasonOf(outcome);
-  if (reason == reason::kRateLimitExceeded || reason == reason::kOverloaded) {
-    metrics.RateLimited();
-  }
   // Refused before it was a request for an answer.
   if (!open_.model) return;
 
@@ -289,6 +342,7 @@ void Exchange::Measure(const absl::Status& outcome, absl::Time end) {
   answer.provider = started_.provider();
   if (model_known_) answer.request_model = call_.route.model();
   answer.response_model = started_.provider_model();
+  const std::string reason = ReasonOf(outcome);
   answer.error_type = reason;
   answer.duration = end - arrival_.time;
   const bool answered = first_run_time_ != absl::InfiniteFuture();
@@ -306,43 +360,20 @@ void Exchange::Measure(const absl::Status& outcome, absl::Time end) {
   metrics.Answered(answer);
 }
 
-void Exchange::Report(const absl::Status& outcome, absl::Time end) {
-  const bool covert = services_.options.covert;
-  const auto& context = call_.route.context();
-  RequestRecord record;
-  record.set_request_id(arrival_.request_id);
-  record.set_client_request_id(
-      CleanText(arrival_.client_request_id, kMaxClientRequestIdBytes));
-  auto& account = *record.mutable_account();
-  account.set_tenant(context.account().tenant());
-  if (!covert) {
-    account.set_key_id(context.account().key_id());
-    account.set_user(context.account().user());
+void Exchange::Report(const absl::Status& outcome) {
+  RequestRecord record =
+      services_.RecordOf(arrival_, call_.route.context().account(), outcome);
+  if (call_.stream && arrival_.protocol == Protocol::kHttp) {
+    const auto protocol = ProtocolName(Protocol::kSse);
+    record.set_protocol(protocol.data(), protocol.size());
   }
-  const bool sse = call_.stream && arrival_.protocol == Protocol::kHttp;
-  const auto protocol = ProtocolName(sse ? Protocol::kSse : arrival_.protocol);
-  const auto method = MethodName(arrival_.method);
-  record.set_protocol(protocol.data(), protocol.size());
-  record.set_method(method.data(), method.size());
   record.set_model(call_.route.model());
   if (!started_.provider().empty()) {
     record.set_target(
         absl::StrCat(started_.provider(), "/", started_.provider_model()));
   }
-  SetTimestamp(arrival_.time, *record.mutable_start_time());
-  SetTimestamp(end, *record.mutable_end_time());
-
   const bool cancelled = outcome.code() == absl::StatusCode::kCancelled;
-  record.set_outcome(outcome.ok() ? metrics_collector::v1::OUTCOME_COMPLETED
-                     : cancelled  ? metrics_collector::v1::OUTCOME_CANCELLED
-                                  : metrics_collector::v1::OUTCOME_FAILED);
-  if (!outcome.ok()) {
-    const auto fault = FaultName(FaultOf(outcome));
-    record.set_error_class(fault.data(), fault.size());
-    record.set_reason(ReasonOf(outcome));
-  }
-  record.set_http_status(!cancelled && sink_.begun() ? 200
-                                                     : HttpStatusOf(outcome));
+  if (!cancelled && sink_.begun()) record.set_http_status(200);
   if (last_ && last_->has_completed()) {
     record.mutable_usage()->Swap(last_->mutable_completed()->mutable_usage());
     record.mutable_cost()->Swap(last_->mutable_completed()->mutable_cost());
@@ -354,8 +385,9 @@ void Exchange::Report(const absl::Status& outcome, absl::Time end) {
     record.set_time_to_first_token_us(
         absl::ToInt64Microseconds(first_run_time_ - arrival_.time));
   }
-  if (!covert && turn_) record.set_session_id(turn_->session_id());
-  record.set_traceparent(context.traceparent());
+  if (!services_.options.covert && turn_) {
+    record.set_session_id(turn_->session_id());
+  }
   contents_.Fill(call_.route, record);
   services_.reporter->Add(std::move(record));
 }

@@ -12,9 +12,11 @@
 
 #include "common/clients/model_router.h"
 #include "common/concurrency/awaitable.h"
+#include "common/resilience/concurrency_limit.h"
 #include "common/rpc/call.h"
 #include "common/telemetry/reporter.h"
 #include "common/time/clock.h"
+#include "gateway/metrics_collector/v1/metrics_collector.pb.h"
 #include "gateway/model_router/v1/model_router.pb.h"
 #include "services/ingress/admission.h"
 #include "services/ingress/api_keys.h"
@@ -98,9 +100,28 @@ struct ExchangeServices {
   Metrics* metrics = nullptr;
   Clock* clock = nullptr;
   ExchangeOptions options;
+  // Bytes of requests that are held at once, over all ways in. Null: no bound.
+  ConcurrencyLimit* bodies = nullptr;
   // Flows that are cancelled from here on were cut by the drain: their clients
   // are still there.
   std::atomic<bool> cutting = false;
+
+  // Who sent it, or UNAUTHENTICATED. Fills `context` but for the user.
+  absl::StatusOr<ApiKey*> Recognise(const Arrival& arrival,
+                                    common::v1::CallContext& context) const;
+
+  // Admission's Admit, with what it refuses counted.
+  absl::StatusOr<Admission::Permit> Admit(ApiKey& key);
+
+  // Why a flow that was cancelled ends: CANCELLED `client_closed`, or
+  // UNAVAILABLE `draining`.
+  absl::Status Left() const;
+
+  // The terminal record of a request, less what only a chat has. `account` is
+  // as it was admitted; the record keeps what may be kept.
+  metrics_collector::v1::RequestRecord RecordOf(
+      const Arrival& arrival, const common::v1::Account& account,
+      const absl::Status& outcome) const;
 };
 
 // One request from admission to settlement: authenticate, admit, read, context,
@@ -127,9 +148,7 @@ class Exchange final : private rpc::Sink<model_router::v1::RouteEvent> {
   void Settle(const absl::Status& outcome);
 
   absl::Status OutcomeOfRoute(const absl::Status& routed, bool cancelled);
-  // What a flow that was cancelled means.
-  absl::Status Left() const;
-  void Report(const absl::Status& outcome, absl::Time end);
+  void Report(const absl::Status& outcome);
   void Measure(const absl::Status& outcome, absl::Time end);
 
   // What model-router gives.
@@ -155,8 +174,11 @@ class Exchange final : private rpc::Sink<model_router::v1::RouteEvent> {
   model_router::v1::Started started_;
   // Holds the run that is to be delivered next, if any.
   RouteEvent held_;
+  size_t held_bytes_ = 0;
   absl::Time first_run_time_ = absl::InfiniteFuture();
   bool delivery_failed_ = false;
+  // The client was still busy with a run when its time was up.
+  bool overdue_ = false;
   // The terminal event, without its run.
   std::optional<RouteEvent> last_;
   ContentsKeeper contents_;

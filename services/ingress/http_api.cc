@@ -123,15 +123,20 @@ Awaitable<void> HttpApi::Handle(http::Request& request,
 http::Response HttpApi::Answer(const Arrival& arrival,
                                const http::Request& request) {
   absl::StatusOr<std::string> body;
+  common::v1::CallContext context;
   if (arrival.method == Method::kOther) {
     body = UnknownPath(request.method, request.path());
   } else if (!IsVerbOf(arrival.method, request.method)) {
     body = WrongVerb(request.method, request.path());
   } else {
-    body = Models(arrival, request.path());
+    body = Models(arrival, request.path(), context);
   }
   services_->metrics->RequestEnded(arrival.protocol, arrival.method,
                                    EndClassOf(body.status()));
+  if (context.has_account()) {
+    services_->reporter->Add(
+        services_->RecordOf(arrival, context.account(), body.status()));
+  }
   if (!body.ok()) {
     http::Response response = ErrorResponse(body.status(), arrival.request_id);
     if (response.status == 405) {
@@ -147,9 +152,10 @@ http::Response HttpApi::Answer(const Arrival& arrival,
 }
 
 absl::StatusOr<std::string> HttpApi::Models(const Arrival& arrival,
-                                            absl::string_view path) {
+                                            absl::string_view path,
+                                            common::v1::CallContext& context) {
   ASSIGN_OR_RETURN(ApiKey* const caller,
-                   services_->keys->Authenticate(arrival.credential));
+                   services_->Recognise(arrival, context));
   const auto catalogue = services_->catalogue->snapshot();
   if (catalogue == nullptr) {
     return MakeError(reason::kUnavailable,

@@ -26,8 +26,10 @@ class HttpApi final : public http::Handler {
 
  private:
   http::Response Answer(const Arrival& arrival, const http::Request& request);
+  // Fills `context` once the caller is known.
   absl::StatusOr<std::string> Models(const Arrival& arrival,
-                                     absl::string_view path);
+                                     absl::string_view path,
+                                     common::v1::CallContext& context);
 
   ExchangeServices* const services_;
   HttpChat chat_;

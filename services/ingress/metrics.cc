@@ -103,6 +103,8 @@ EndClass EndClassOf(const absl::Status& status) {
 
 struct Metrics::Impl {
   Impl();
+  void AddBounds();
+  void Take(const Readings& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
   struct AnswerSeries {
     Histogram* duration;
@@ -118,6 +120,14 @@ struct Metrics::Impl {
   Counter* streams[kProtocols][kStreamEnds] = {};
   Counter* rate_limited;
   Histogram* overhead;
+  Gauge* requests_in_flight;
+  Gauge* body_bytes;
+  Gauge* http_connections;
+  Counter* http_connections_refused;
+  Counter* http_refused;
+  Counter* grpc_refused;
+  Counter* http_write_timeouts;
+  Counter* grpc_write_timeouts;
   Counter* telemetry_dropped;
   Family<Histogram>* duration;
   Family<Histogram>* time_to_first_token;
@@ -126,7 +136,7 @@ struct Metrics::Impl {
   Mutex mu;
   // By the labels, joined.
   absl::flat_hash_map<std::string, AnswerSeries> answers ABSL_GUARDED_BY(mu);
-  std::function<int64_t()> dropped ABSL_GUARDED_BY(mu);
+  std::function<Readings()> readings ABSL_GUARDED_BY(mu);
 };
 
 Metrics::Impl::Impl() {
@@ -182,6 +192,7 @@ Metrics::Impl::Impl() {
                            .Help("Request records that were dropped here.")
                            .Register(registry)
                            .Add({});
+  AddBounds();
   duration = &BuildHistogram()
                   .Name("gen_ai_server_request_duration_seconds")
                   .Help("Whole answers, as clients saw them.")
@@ -195,6 +206,56 @@ Metrics::Impl::Impl() {
            .Name("gen_ai_server_time_per_output_token_seconds")
            .Help("Streams: between tokens after the first.")
            .Register(registry);
+}
+
+void Metrics::Impl::Take(const Readings& now) {
+  const auto set = [](Counter& counter, uint64_t value) {
+    counter.Increment(static_cast<double>(value) - counter.Value());
+  };
+  requests_in_flight->Set(static_cast<double>(now.requests_in_flight));
+  body_bytes->Set(static_cast<double>(now.body_bytes));
+  http_connections->Set(static_cast<double>(now.http_connections));
+  set(*http_connections_refused, now.http_connections_refused);
+  set(*http_refused, now.http_refused);
+  set(*grpc_refused, now.grpc_refused);
+  set(*http_write_timeouts, now.http_write_timeouts);
+  set(*grpc_write_timeouts, now.grpc_write_timeouts);
+  set(*telemetry_dropped, now.telemetry_dropped);
+}
+
+void Metrics::Impl::AddBounds() {
+  const auto gauge = [this](const char* name, const char* help) {
+    return &BuildGauge().Name(name).Help(help).Register(registry).Add({});
+  };
+  requests_in_flight =
+      gauge("agentgw_requests_in_flight", "Requests that are admitted now.");
+  body_bytes = gauge("agentgw_body_bytes",
+                     "Requests that are held now, over HTTP and gRPC.");
+  http_connections = gauge("agentgw_http_connections",
+                           "HTTP connections of clients that are open.");
+  http_connections_refused =
+      &BuildCounter()
+           .Name("agentgw_http_connections_refused_total")
+           .Help("HTTP connections over the bound on them.")
+           .Register(registry)
+           .Add({});
+  auto& refused =
+      BuildCounter()
+          .Name("agentgw_refused_total")
+          .Help(
+              "Requests refused before they were looked at: over HTTP "
+              "malformed, too large, too slow or beyond the bound on bytes "
+              "held, over gRPC the last.")
+          .Register(registry);
+  http_refused = &refused.Add({{"protocol", "http"}});
+  grpc_refused = &refused.Add({{"protocol", "grpc"}});
+  auto& timeouts =
+      BuildCounter()
+          .Name("agentgw_write_timeouts_total")
+          .Help("Clients that took nothing of their answer for too long.")
+          .Register(registry);
+  http_write_timeouts = &timeouts.Add({{"protocol", "http"}});
+  grpc_write_timeouts = &timeouts.Add({{"protocol", "grpc"}});
 }
 
 Metrics::Impl::AnswerSeries& Metrics::Impl::SeriesOf(const Answer& answer) {
@@ -270,18 +331,15 @@ void Metrics::Answered(const Answer& answer) {
   }
 }
 
-void Metrics::SetTelemetryDropped(std::function<int64_t()> dropped) {
+void Metrics::SetReadings(std::function<Readings()> readings) {
   MutexLock lock(impl_->mu);
-  impl_->dropped = std::move(dropped);
+  impl_->readings = std::move(readings);
 }
 
 std::vector<prometheus::MetricFamily> Metrics::Collect() const {
   {
     MutexLock lock(impl_->mu);
-    if (impl_->dropped) {
-      Counter& counter = *impl_->telemetry_dropped;
-      counter.Increment(impl_->dropped() - counter.Value());
-    }
+    if (impl_->readings) impl_->Take(impl_->readings());
   }
   return impl_->registry.Collect();
 }

@@ -61,8 +61,22 @@ class Metrics {
   };
   void Answered(const Answer& answer);
 
-  // Read at each scrape: records that telemetry has dropped so far.
-  void SetTelemetryDropped(std::function<int64_t()> dropped);
+  // What is counted elsewhere.
+  struct Readings {
+    // Now.
+    int64_t requests_in_flight = 0;
+    int64_t body_bytes = 0;
+    int64_t http_connections = 0;
+    // Since the start.
+    uint64_t http_connections_refused = 0;
+    uint64_t http_refused = 0;
+    uint64_t grpc_refused = 0;
+    uint64_t http_write_timeouts = 0;
+    uint64_t grpc_write_timeouts = 0;
+    uint64_t telemetry_dropped = 0;
+  };
+  // Read at each scrape.
+  void SetReadings(std::function<Readings()> readings);
 
   std::vector<prometheus::MetricFamily> Collect() const;
 

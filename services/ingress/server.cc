@@ -11,15 +11,16 @@
 #include "common/clients/grpc_metrics_collector.h"
 #include "common/clients/grpc_model_router.h"
 #include "common/clients/grpc_session_store.h"
+#include "common/concurrency/background_flow.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
+#include "common/resilience/concurrency_limit.h"
 #include "common/rpc/channel.h"
 #include "common/status/macros.h"
 #include "common/telemetry/reporter.h"
 #include "services/ingress/agent_api.h"
 #include "services/ingress/agent_grpc.h"
-#include "services/ingress/background_flow.h"
 #include "services/ingress/http_api.h"
 #include "services/ingress/http_errors.h"
 #include "services/ingress/metrics.h"
@@ -29,9 +30,10 @@ namespace {
 
 // How long a client that was cut has to take its last event.
 constexpr absl::Duration kCutTimeout = absl::Seconds(1);
-// How long what is left may take to end once its connection is closed: a turn
-// that is being saved goes on for a while.
-constexpr absl::Duration kCloseTimeout = absl::Seconds(10);
+// What is left once its connection is closed ends within this: a turn that is
+// being saved goes on for a while. It is waited for in any case, and longer is
+// worth a line in the log.
+constexpr absl::Duration kCloseTime = absl::Seconds(10);
 // How long the last request records may take.
 constexpr absl::Duration kFlushTimeout = absl::Seconds(2);
 
@@ -86,22 +88,25 @@ HttpChatOptions HttpChatOptionsOf(const Options& options) {
 
 AgentApiOptions AgentApiOptionsOf(const Options& options) {
   AgentApiOptions agent;
-  agent.deadline = options.deadline;
+  agent.typed.deadline = options.deadline;
+  agent.typed.max_body_bytes = options.service.max_body_bytes;
   agent.converse_idle_timeout = options.converse_idle_timeout;
   return agent;
 }
 
 http::ServerOptions HttpServerOptionsOf(const Options& options,
+                                        ConcurrencyLimit* bodies,
                                         http::ErrorRenderer* renderer) {
   http::ServerOptions server;
   server.address = options.service.http.host;
   server.port = options.service.http.port;
   server.max_header_bytes = options.http.max_header_bytes;
-  server.max_body_bytes = options.http.max_body_bytes;
-  server.max_body_bytes_in_flight = options.http.max_body_bytes_in_flight;
+  server.max_body_bytes = static_cast<size_t>(options.service.max_body_bytes);
+  server.bodies = bodies;
   server.max_connections = options.http.max_connections;
   server.header_timeout = options.http.header_timeout;
   server.idle_timeout = options.http.idle_timeout;
+  server.write_timeout = options.service.write_timeout;
   server.error_renderer = renderer;
   return server;
 }
@@ -112,6 +117,7 @@ struct Running {
           Peers given, Metrics* metrics)
       : peers(given),
         remote(Connect(options, peers)),
+        bodies(options.service.max_body_bytes_in_flight),
         keys(options.keys),
         admission(options.admission),
         catalogue(peers.router, dependencies.clock),
@@ -132,11 +138,14 @@ struct Running {
     services.reporter = &reporter;
     services.metrics = metrics;
     services.clock = dependencies.clock;
+    services.bodies = &bodies;
     services.options = options.exchange;
   }
 
   Peers peers;
   const RemotePeers remote;
+  // Over HTTP and gRPC.
+  ConcurrencyLimit bodies;
   ApiKeys keys;
   Admission admission;
   ModelCatalogue catalogue;
@@ -171,16 +180,16 @@ class IngressServer final : public Server {
     for (size_t i = 0; i < dependencies_.io->size(); ++i) {
       ios.push_back(&dependencies_.io->At(i));
     }
-    ASSIGN_OR_RETURN(running_->http,
-                     http::Server::Create(
-                         HttpServerOptionsOf(options_, &running_->http_errors),
-                         std::move(ios), &running_->http_api));
+    ASSIGN_OR_RETURN(
+        running_->http,
+        http::Server::Create(HttpServerOptionsOf(options_, &running_->bodies,
+                                                 &running_->http_errors),
+                             std::move(ios), &running_->http_api));
     RETURN_IF_ERROR(
         front_.Start(options_.service,
                      {MakeAgentService(front_.bridge(), &running_->agent_api)},
-                     /*reflection=*/true));
-    metrics_.SetTelemetryDropped(
-        [reporter = &running_->reporter] { return reporter->dropped(); });
+                     /*reflection=*/true, &running_->bodies));
+    metrics_.SetReadings([this] { return Read(); });
     running_->following.Start(running_->catalogue.Run());
     running_->reporting.Start(running_->reporter.Run());
     running_->http->Start();
@@ -248,16 +257,16 @@ class IngressServer final : public Server {
     running_->admission.BeginDrain();
     if (running_->http != nullptr) {
       running_->http->CloseAll();
-      if (!running_->http->AwaitClosed(absl::Now() + kCloseTimeout)) {
-        LOG_ERROR("ingress", "connections did not end");
+      while (!running_->http->AwaitClosed(absl::Now() + kCloseTime)) {
+        LOG_ERROR("ingress", "requests do not end",
+                  {{"active", running_->http->active()}});
       }
     }
     front_.Stop();
     running_->reporter.Stop();
     running_->reporting.Stop(kFlushTimeout);
-    running_->following.Stop(absl::ZeroDuration());
-    metrics_.SetTelemetryDropped(
-        [dropped = running_->reporter.dropped()] { return dropped; });
+    running_->following.Stop();
+    metrics_.SetReadings([last = Read()] { return last; });
     running_->http.reset();
     running_.reset();
   }
@@ -270,6 +279,23 @@ class IngressServer final : public Server {
   int grpc_port() const override { return front_.port(); }
 
  private:
+  // While it runs.
+  Metrics::Readings Read() const {
+    const http::ServerStats& http = running_->http->stats();
+    const rpc::CallStats& grpc = front_.stats();
+    Metrics::Readings now;
+    now.telemetry_dropped = running_->reporter.dropped();
+    now.requests_in_flight = running_->admission.in_flight();
+    now.body_bytes = running_->bodies.in_use();
+    now.http_connections = http.connections.load();
+    now.http_connections_refused = http.connections_refused.load();
+    now.http_refused = http.refused.load();
+    now.grpc_refused = grpc.refused.load();
+    now.http_write_timeouts = http.write_timeouts.load();
+    now.grpc_write_timeouts = grpc.write_timeouts.load();
+    return now;
+  }
+
   const Options options_;
   const Dependencies dependencies_;
   Peers peers_;

@@ -44,14 +44,17 @@ agent::v1::SessionOutcome OutcomeOf(const SessionTurn& turn,
 absl::Status TypedReader::Read(ChatCall& call) {
   if (chat_.model().empty()) return MissingParameter("chat.model");
   if (chat_.messages().empty()) return MissingParameter("chat.messages");
+  if (static_cast<int64_t>(chat_.ByteSizeLong()) > options_.max_body_bytes) {
+    return MakeError(reason::kRequestTooLarge, "The chat is too large.");
+  }
   if (session_ != nullptr) {
     ASSIGN_OR_RETURN(call.session, WishOf(*session_));
     call.user = session_->user();
   }
   call.stream = stream_;
   call.assistant_anywhere_but_last = AssistantAnywhereButLast(chat_);
-  call.deadline = AnswerDeadline(deadline_, start_, stream_, std::nullopt,
-                                 client_deadline_);
+  call.deadline = AnswerDeadline(options_.deadline, start_, stream_,
+                                 std::nullopt, client_deadline_);
   call.route.set_model(chat_.model());
   call.route.mutable_typed()->set_stream(stream_);
   *call.route.mutable_typed()->mutable_chat() = chat_;

@@ -5,6 +5,7 @@
 #include <absl/strings/string_view.h>
 #include <absl/time/time.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -16,18 +17,25 @@
 // gRPC's messages.
 namespace gateway::ingress {
 
+// What bounds a typed request.
+struct TypedOptions {
+  DeadlineOptions deadline;
+  // Of the chat as a message.
+  int64_t max_body_bytes = 32 << 20;
+};
+
 // Reads a typed request. Everything outlives it.
 class TypedReader final : public ChatReader {
  public:
   // `session` is null without one. `client_deadline` is the call's own.
   TypedReader(const chat::v1::ChatRequest& chat,
               const agent::v1::SessionRef* session, bool stream,
-              const DeadlineOptions& deadline, absl::Time start,
+              const TypedOptions& options, absl::Time start,
               absl::Time client_deadline)
       : chat_(chat),
         session_(session),
         stream_(stream),
-        deadline_(deadline),
+        options_(options),
         start_(start),
         client_deadline_(client_deadline) {}
 
@@ -37,7 +45,7 @@ class TypedReader final : public ChatReader {
   const chat::v1::ChatRequest& chat_;
   const agent::v1::SessionRef* const session_;
   const bool stream_;
-  const DeadlineOptions& deadline_;
+  const TypedOptions& options_;
   const absl::Time start_;
   const absl::Time client_deadline_;
 };

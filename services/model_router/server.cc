@@ -1,9 +1,6 @@
 #include "services/model_router/server.h"
 
 #include <atomic>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/post.hpp>
-#include <future>
 #include <random>
 #include <string>
 #include <utility>
@@ -12,7 +9,7 @@
 #include "common/clients/checked_model_router.h"
 #include "common/clients/grpc_metrics_collector.h"
 #include "common/clients/grpc_model_router_server.h"
-#include "common/concurrency/spawn.h"
+#include "common/concurrency/background_flow.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
 #include "common/rpc/channel.h"
@@ -34,38 +31,6 @@ uint64_t Draw() {
   thread_local std::mt19937_64 generator{std::random_device()()};
   return generator();
 }
-
-// A flow that runs until it is stopped, or ends by itself.
-class BackgroundFlow {
- public:
-  explicit BackgroundFlow(boost::asio::io_context& io) : io_(io) {}
-  ~BackgroundFlow() { Stop(); }
-
-  void Start(Awaitable<void> flow) {
-    ended_ = {};
-    started_ = true;
-    Spawn(io_.get_executor(), std::move(flow), cancel_.slot(),
-          [this] { ended_.set_value(); });
-  }
-
-  // Both block. Not on an io thread.
-  void Await() {
-    if (std::exchange(started_, false)) ended_.get_future().wait();
-  }
-  void Stop() {
-    if (!started_) return;
-    boost::asio::post(io_, [this] {
-      cancel_.emit(boost::asio::cancellation_type::terminal);
-    });
-    Await();
-  }
-
- private:
-  boost::asio::io_context& io_;
-  boost::asio::cancellation_signal cancel_;  // of the io thread
-  std::promise<void> ended_;
-  bool started_ = false;
-};
 
 // What lives from Start to Stop.
 struct Running {

@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/post.hpp>
-#include <future>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/clients/checked_session_store.h"
 #include "common/clients/grpc_session_store_server.h"
+#include "common/concurrency/background_flow.h"
 #include "common/concurrency/bounded_executor.h"
 #include "common/concurrency/cgroup.h"
-#include "common/concurrency/spawn.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
 #include "common/status/macros.h"
@@ -35,34 +32,6 @@ int64_t MemoryBytes(const Options& options) {
   if (!limit.has_value()) return 64 << 20;
   return std::clamp<int64_t>(*limit / 8, 16 << 20, 512 << 20);
 }
-
-// A flow that runs until it is stopped.
-class BackgroundFlow {
- public:
-  explicit BackgroundFlow(boost::asio::io_context& io) : io_(io) {}
-  ~BackgroundFlow() { Stop(); }
-
-  void Start(Awaitable<void> flow) {
-    started_ = true;
-    Spawn(io_.get_executor(), std::move(flow), cancel_.slot(),
-          [this] { ended_.set_value(); });
-  }
-
-  // Blocks until it has ended. Not on an io thread.
-  void Stop() {
-    if (!std::exchange(started_, false)) return;
-    boost::asio::post(io_, [this] {
-      cancel_.emit(boost::asio::cancellation_type::terminal);
-    });
-    ended_.get_future().wait();
-  }
-
- private:
-  boost::asio::io_context& io_;
-  boost::asio::cancellation_signal cancel_;  // of the io thread
-  std::promise<void> ended_;
-  bool started_ = false;
-};
 
 // What lives from Start to Stop.
 struct Running {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "common/concurrency/io_pool.h"
@@ -61,6 +62,16 @@ class IngressFixture : public ::testing::Test {
       }
       return true;
     }));
+  }
+
+  // A stream that never ends by itself.
+  static Awaitable<absl::Status> Flood(
+      const model_router::v1::RouteRequest& request,
+      rpc::Sink<model_router::v1::RouteEvent>& sink) {
+    const std::string text(64 * 1024, 'x');
+    absl::Status sent = co_await sink.Write(StartedEvent());
+    while (sent.ok()) sent = co_await sink.Write(RunEvent(request, text));
+    co_return sent;
   }
 
   static bool Eventually(const std::function<bool()>& condition) {

@@ -10,6 +10,7 @@
 #include "common/status/grpc_status.h"
 #include "gateway/agent/v1/agent.grpc.pb.h"
 #include "tests/integration/ingress_fixture.h"
+#include "tests/unit/common/http/raw_socket.h"
 
 namespace gateway::ingress {
 namespace {
@@ -288,6 +289,66 @@ TEST_F(IngressGrpcTest, SessionsAndModelsAreServed) {
   ASSERT_TRUE(stub_->ListModels(&context, {}, &models).ok());
   ASSERT_EQ(models.models_size(), 1);
   EXPECT_EQ(models.models(0).id(), "m");
+}
+
+TEST_F(IngressGrpcTest, AClientThatTakesNothingLosesItsPlace) {
+  options_.service.write_timeout = absl::Milliseconds(200);
+  Start();
+  router_.OnRoute(Flood);
+  grpc::ClientContext context;
+  Authorize(context);
+  auto reader = stub_->StreamChat(&context, StreamChat());
+  const auto records = AwaitRecords(1);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].outcome(), metrics_collector::v1::OUTCOME_CANCELLED);
+  EXPECT_EQ(router_.running(), 0);
+  pb::StreamChatResponse response;
+  while (reader->Read(&response)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(IngressGrpcTest, AStreamEndsAtItsLongestDuration) {
+  options_.deadline.max_stream = absl::Milliseconds(200);
+  Start();
+  router_.OnRoute(Flood);
+  grpc::ClientContext context;
+  Authorize(context);
+  auto reader = stub_->StreamChat(&context, StreamChat());
+  const auto records = AwaitRecords(1);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].reason(), reason::kDeadlineExceeded);
+  EXPECT_EQ(router_.running(), 0);
+  pb::StreamChatResponse response;
+  while (reader->Read(&response)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+}
+
+TEST_F(IngressGrpcTest, BothWaysInShareTheBoundOnBodies) {
+  options_.service.max_body_bytes_in_flight = 4000;
+  Start();
+  router_.OnRoute(HangScript());
+  pb::StreamChatRequest large = StreamChat();
+  large.mutable_chat()
+      ->mutable_messages(0)
+      ->mutable_content(0)
+      ->mutable_text()
+      ->set_text(std::string(3000, 'x'));
+  grpc::ClientContext context;
+  Authorize(context);
+  auto reader = stub_->StreamChat(&context, large);
+  pb::StreamChatResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  http::RawSocket socket =
+      http::RawSocket::Connect(static_cast<uint16_t>(server_->http_port()));
+  socket.Send(absl::StrCat(
+      "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer "
+      "secret\r\ncontent-length: 2000\r\n\r\n",
+      std::string(2000, ' ')));
+  EXPECT_THAT(socket.ReceiveMessage(), ::testing::StartsWith("HTTP/1.1 503 "));
+  context.TryCancel();
+  (void)reader->Finish();
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -18,6 +21,8 @@ namespace {
 
 using http::RawSocket;
 using metrics_collector::v1::RequestRecord;
+using model_router::v1::RouteEvent;
+using model_router::v1::RouteRequest;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
@@ -279,7 +284,7 @@ TEST_F(IngressHttpTest, ALargeBodyIsNotReadForAStranger) {
 }
 
 TEST_F(IngressHttpTest, ABodyBeyondTheLimitIsRefused) {
-  options_.http.max_body_bytes = 1000;
+  options_.service.max_body_bytes = 1000;
   Start();
   const std::string large(1001, ' ');
   ExpectError(Chat(large), 413,
@@ -603,6 +608,61 @@ TEST_F(IngressHttpTest, APeerThatIsMissingOnlyDegrades) {
   EXPECT_TRUE(Eventually([&] {
     return server_->Checks()[0].state == process::Check::State::kOk;
   }));
+}
+
+TEST_F(IngressHttpTest, AClientThatTakesNothingKeepsNoPlaceBeyondTheTime) {
+  options_.deadline.max_stream = absl::Milliseconds(200);
+  Start();
+  router_.OnRoute(Flood);
+  RawSocket socket = Begin(kStreamBody);
+  ASSERT_TRUE(Eventually([&] { return router_.running() == 1; }));
+  const auto records = AwaitRecords(1);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].reason(), reason::kDeadlineExceeded);
+  EXPECT_EQ(router_.running(), 0);
+  // No [DONE]: it is cut.
+  EXPECT_THAT(socket.ReceiveAll(), Not(HasSubstr("[DONE]")));
+}
+
+TEST_F(IngressHttpTest, ARequestForModelsIsRecorded) {
+  Start();
+  EXPECT_EQ(Ask("GET", "/v1/models").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/models/none").status, 404);
+  EXPECT_EQ(Ask("GET", "/v1/models", "", "authorization: Bearer no\r\n").status,
+            401);
+  const auto records = AwaitRecords(2);
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].method(), "/v1/models");
+  EXPECT_EQ(records[0].outcome(), metrics_collector::v1::OUTCOME_COMPLETED);
+  EXPECT_EQ(records[0].account().key_id(), "k1");
+  EXPECT_EQ(records[1].reason(), reason::kModelNotFound);
+}
+
+TEST_F(IngressHttpTest, StoppingWaitsForTheLastRequest) {
+  Start();
+  std::atomic<bool> released = false;
+  std::atomic<bool> ended = false;
+  // Heeds no cancellation.
+  router_.OnRoute([&](const RouteRequest& request,
+                      rpc::Sink<RouteEvent>& sink) -> Awaitable<absl::Status> {
+    while (!released) {
+      boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
+                                      std::chrono::milliseconds(5));
+      co_await timer.async_wait(kAwait);
+    }
+    ended = true;
+    co_return absl::CancelledError();
+  });
+  RawSocket socket = Begin(kBody);
+  ASSERT_TRUE(Eventually([&] { return router_.running() == 1; }));
+  std::thread later([&] {
+    // Longer than a request that heeds it takes.
+    std::this_thread::sleep_for(std::chrono::milliseconds(10'500));
+    released = true;
+  });
+  server_->Stop();
+  EXPECT_TRUE(ended);
+  later.join();
 }
 
 }  // namespace

@@ -114,6 +114,14 @@ class AgentApiTest : public ::testing::Test {
     return std::move(running.result());
   }
 
+  // Everything that was reported.
+  std::vector<metrics_collector::v1::RequestRecord> Records() {
+    reporter_.Stop();
+    VoidTestFlow flow(io_, reporter_.Run());
+    EXPECT_TRUE(flow.done());
+    return receiver_.records();
+  }
+
   static chat::v1::ChatRequest Chat(absl::string_view text = "hi") {
     chat::v1::ChatRequest chat;
     chat.set_model("m");

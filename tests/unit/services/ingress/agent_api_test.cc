@@ -196,6 +196,69 @@ TEST_F(AgentApiTest, AStoreThatIsAwayIsSaidSo) {
   EXPECT_TRUE(DetailOf(status)->has_retry_delay());
 }
 
+TEST_F(AgentApiTest, TheCallersOwnDeadlineIsNoAbsenceOfTheStore) {
+  store_.Fail("ListSessions", absl::DeadlineExceededError("late"));
+  EXPECT_EQ(ReasonOf(Run(api_.ListSessions(call_, {})).status()),
+            reason::kSessionUnavailable);
+  call_.deadline = clock_.Now();
+  EXPECT_EQ(ReasonOf(Run(api_.ListSessions(call_, {})).status()),
+            reason::kDeadlineExceeded);
+}
+
+TEST_F(AgentApiTest, ACallerThatLeavesIsRecordedAsSuch) {
+  TestSource<pb::SubmitBatchRequest> source(io_.get_executor());
+  pb::SubmitBatchRequest header;
+  header.mutable_header();
+  source.Push(header);
+  TestFlow<absl::StatusOr<batch_aggregator::v1::Batch>> flow(
+      io_, api_.SubmitBatch(call_, source));
+  EXPECT_FALSE(flow.done());
+  flow.Cancel();
+  ASSERT_TRUE(flow.done());
+  EXPECT_EQ(flow.result().status().code(), absl::StatusCode::kCancelled);
+  const auto records = Records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].outcome(), metrics_collector::v1::OUTCOME_CANCELLED);
+}
+
+TEST_F(AgentApiTest, EveryCallOfAKnownCallerIsRecordedOnce) {
+  EXPECT_TRUE(Run(api_.ListSessions(call_, {})).ok());
+  EXPECT_FALSE(Run(api_.ListModels(call_, {})).ok());
+  pb::GetBatchRequest get;
+  get.set_batch_id("none");
+  EXPECT_FALSE(Run(api_.GetBatch(call_, get)).ok());
+  pb::StreamBatchResultsRequest stream;
+  stream.set_batch_id("none");
+  TestSink<batch_aggregator::v1::StreamBatchResultsResponse> results;
+  EXPECT_FALSE(Run(api_.StreamBatchResults(call_, stream, results)).ok());
+  metadata_.values["authorization"] = "Bearer guess";
+  EXPECT_FALSE(Run(api_.ListSessions(call_, {})).ok());
+  const auto records = Records();
+  ASSERT_EQ(records.size(), 4u);
+  EXPECT_EQ(records[0].method(), "sessions");
+  EXPECT_EQ(records[0].outcome(), metrics_collector::v1::OUTCOME_COMPLETED);
+  EXPECT_EQ(records[0].account().tenant(), "acme");
+  EXPECT_EQ(records[0].account().user(), "ada");
+  EXPECT_NE(records[0].request_id(), records[1].request_id());
+  EXPECT_EQ(records[1].method(), "ListModels");
+  EXPECT_EQ(records[1].reason(), reason::kUnavailable);
+  EXPECT_EQ(records[2].method(), "batches");
+  EXPECT_EQ(records[2].outcome(), metrics_collector::v1::OUTCOME_FAILED);
+  EXPECT_EQ(records[3].method(), "batches");
+}
+
+TEST_F(AgentApiTest, AChatBeyondTheBodyLimitIsTooLarge) {
+  AgentApiOptions options;
+  options.typed.max_body_bytes = 1000;
+  AgentApi api(&services_, &batches_, options);
+  pb::ChatRequest request;
+  *request.mutable_chat() = Chat(std::string(2000, 'x'));
+  EXPECT_EQ(ReasonOf(Run(api.Chat(call_, request)).status()),
+            reason::kRequestTooLarge);
+  *request.mutable_chat() = Chat("small");
+  EXPECT_TRUE(Run(api.Chat(call_, request)).ok());
+}
+
 TEST_F(AgentApiTest, ABatchRunsOnTheCallersAccount) {
   TestSource<pb::SubmitBatchRequest> source(io_.get_executor());
   pb::SubmitBatchRequest header;

@@ -32,9 +32,9 @@ TEST(IngressConfigTest, DefaultsAreThoseOfTheReference) {
   EXPECT_EQ(options->peers.session_store, "dns:///session-store:50051");
   EXPECT_EQ(options->peers.batch_aggregator, "dns:///batch-aggregator:50051");
   EXPECT_EQ(options->peers.metrics_collector, "dns:///metrics-collector:50051");
-  EXPECT_EQ(options->http.max_body_bytes, 32u << 20);
+  EXPECT_EQ(options->service.max_body_bytes, 32 << 20);
   EXPECT_EQ(options->http.max_header_bytes, 64u << 10);
-  EXPECT_EQ(options->http.max_body_bytes_in_flight, 512 << 20);
+  EXPECT_EQ(options->service.max_body_bytes_in_flight, 512 << 20);
   EXPECT_EQ(options->http.header_timeout, absl::Seconds(10));
   EXPECT_EQ(options->admission.max_requests_in_flight, 4096);
   EXPECT_EQ(options->deadline.max_stream, absl::Hours(1));
@@ -60,6 +60,7 @@ TEST(IngressConfigTest, ReadsWhatIsSet) {
   limits.set_max_connections(5);
   limits.mutable_header_timeout()->set_seconds(6);
   limits.mutable_idle_timeout()->set_seconds(7);
+  limits.mutable_write_timeout()->set_seconds(11);
   auto& stream = *config.mutable_stream();
   stream.mutable_max_duration()->set_seconds(8);
   stream.mutable_heartbeat_interval()->set_seconds(9);
@@ -74,13 +75,14 @@ TEST(IngressConfigTest, ReadsWhatIsSet) {
   EXPECT_TRUE(options->exchange.covert);
   EXPECT_EQ(options->exchange.contents, Contents::kAll);
   EXPECT_EQ(options->telemetry_queue_size, 7u);
-  EXPECT_EQ(options->http.max_body_bytes, 1000u);
+  EXPECT_EQ(options->service.max_body_bytes, 1000);
   EXPECT_EQ(options->http.max_header_bytes, 2000u);
-  EXPECT_EQ(options->http.max_body_bytes_in_flight, 3000);
+  EXPECT_EQ(options->service.max_body_bytes_in_flight, 3000);
   EXPECT_EQ(options->admission.max_requests_in_flight, 4);
   EXPECT_EQ(options->http.max_connections, 5);
   EXPECT_EQ(options->http.header_timeout, absl::Seconds(6));
   EXPECT_EQ(options->http.idle_timeout, absl::Seconds(7));
+  EXPECT_EQ(options->service.write_timeout, absl::Seconds(11));
   EXPECT_EQ(options->deadline.max_stream, absl::Seconds(8));
   EXPECT_EQ(options->heartbeat_interval, absl::Seconds(9));
   EXPECT_EQ(options->converse_idle_timeout, absl::Seconds(10));

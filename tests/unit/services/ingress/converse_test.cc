@@ -194,6 +194,53 @@ TEST_F(ConverseTest, EachTurnHasARequestIdOfItsOwn) {
             requests[1].context().request_id());
 }
 
+// Has one more turn for whoever reads while the call is being cancelled.
+class LateSource final : public rpc::Source<pb::ConverseRequest> {
+ public:
+  LateSource(const boost::asio::any_io_executor& executor,
+             pb::ConverseRequest late)
+      : late_(std::move(late)), never_(executor) {}
+
+  Awaitable<absl::StatusOr<std::optional<pb::ConverseRequest>>> Read()
+      override {
+    if (std::exchange(read_, true)) co_return std::nullopt;
+    co_await never_.Wait();
+    co_return late_;
+  }
+
+ private:
+  const pb::ConverseRequest late_;
+  Event never_;
+  bool read_ = false;
+};
+
+TEST_F(ConverseTest, NoTurnBeginsOnceTheCallIsCancelled) {
+  router_.OnRoute(HangScript());
+  LateSource source(io_.get_executor(), Turn("late"));
+  TestFlow<absl::Status> flow(io_, api_.Converse(call_, source, sink_));
+  flow.Cancel();
+  ASSERT_TRUE(flow.done());
+  EXPECT_THAT(router_.requests(), SizeIs(0));
+}
+
+TEST_F(ConverseTest, TurnsBeyondTheBoundOnBytesAreRefused) {
+  ConcurrencyLimit bodies(100);
+  services_.bodies = &bodies;
+  TestFlow<absl::Status> flow(io_, api_.Converse(call_, source_, sink_));
+  router_.OnRoute(HangScript());
+  source_.Push(Turn("a"));
+  auto large = Turn("b");
+  *large.mutable_start()->mutable_chat() = Chat(std::string(100, 'x'));
+  source_.Push(large);
+  flow.Poll();
+  EXPECT_THAT(KindsOf("b"), ElementsAre("failed overloaded"));
+  EXPECT_GT(bodies.in_use(), 0);
+  source_.Push(Cancel("a"));
+  flow.Poll();
+  EXPECT_EQ(bodies.in_use(), 0);
+  flow.Cancel();
+}
+
 TEST_F(ConverseTest, AClientThatTakesNothingEndsTheCall) {
   TestFlow<absl::Status> flow(io_, api_.Converse(call_, source_, sink_));
   sink_.broken = absl::CancelledError();

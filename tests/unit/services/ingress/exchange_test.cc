@@ -3,6 +3,7 @@
 #include <absl/strings/match.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <prometheus/metric_family.h>
 
 #include <boost/asio/io_context.hpp>
 
@@ -151,6 +152,14 @@ class ExchangeTest : public ::testing::Test {
     return records.empty() ? RequestRecord() : records[0];
   }
 
+  double RateLimited() const {
+    for (const auto& family : metrics_.Collect()) {
+      if (family.name != "agentgw_ratelimited_total") continue;
+      return family.metric[0].counter.value;
+    }
+    return -1;
+  }
+
   boost::asio::io_context io_;
   FakeClock clock_;
   ScriptedModelRouter router_;
@@ -248,6 +257,26 @@ TEST_F(ExchangeTest, WithoutStreamingABrokenStreamIsAnErrorAlone) {
                                      "failed upstream_bad_response"));
 }
 
+TEST_F(ExchangeTest, HoldingALongTypedStreamTakesTimeInItsLengthAlone) {
+  services_.options.streaming = false;
+  services_.options.max_held_bytes = 64 << 20;
+  router_.OnRoute([](const model_router::v1::RouteRequest& request,
+                     rpc::Sink<RouteEvent>& sink) -> Awaitable<absl::Status> {
+    for (int i = 0; i < 30'000; ++i) {
+      RouteEvent event;
+      event.mutable_deltas()->add_deltas()->set_text("word");
+      absl::Status sent = co_await sink.Write(std::move(event));
+      if (!sent.ok()) co_return sent;
+    }
+    co_return co_await sink.Write(EndEvent(request, ""));
+  });
+  reader_.stream = true;
+  const absl::Time start = absl::Now();
+  EXPECT_TRUE(Run().ok());
+  // Looking at all that is held for each event took minutes.
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5));
+}
+
 TEST_F(ExchangeTest, AHeldStreamThatGrowsTooLargeIsSent) {
   services_.options.streaming = false;
   services_.options.max_held_bytes = ChunkFrame("a").size();
@@ -284,6 +313,18 @@ TEST_F(ExchangeTest, AFullKeyIsRefusedUnreadButRecorded) {
   first.Cancel();
   ASSERT_TRUE(first.done());
   EXPECT_EQ(Records().size(), 2u);
+}
+
+TEST_F(ExchangeTest, OnlyOwnRefusalsCountAsRateLimited) {
+  router_.OnRoute(
+      FailScript(MakeError(reason::kRateLimitExceeded, "the provider's")));
+  EXPECT_FALSE(Run().ok());
+  EXPECT_EQ(RateLimited(), 0);
+  router_.OnRoute(HangScript());
+  TestFlow<absl::Status> first(io_, Start());
+  EXPECT_FALSE(Run().ok());
+  EXPECT_EQ(RateLimited(), 1);
+  first.Cancel();
 }
 
 TEST_F(ExchangeTest, ABadBodyIsTheCallersFault) {

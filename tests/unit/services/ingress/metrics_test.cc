@@ -49,13 +49,32 @@ TEST(MetricsTest, FollowsStreams) {
                   "1"));
 }
 
-TEST(MetricsTest, DropsOfTelemetryAreReadAtEachScrape) {
+TEST(MetricsTest, WhatIsCountedElsewhereIsReadAtEachScrape) {
   Metrics metrics;
-  int64_t dropped = 3;
-  metrics.SetTelemetryDropped([&] { return dropped; });
+  Metrics::Readings now;
+  metrics.SetReadings([&] { return now; });
+  now.telemetry_dropped = 3;
   EXPECT_TRUE(Has(Text(metrics), "agentgw_telemetry_dropped_total 3"));
-  dropped = 5;
-  EXPECT_TRUE(Has(Text(metrics), "agentgw_telemetry_dropped_total 5"));
+  now = {.requests_in_flight = 1,
+         .body_bytes = 2,
+         .http_connections = 3,
+         .http_connections_refused = 4,
+         .http_refused = 5,
+         .grpc_refused = 6,
+         .http_write_timeouts = 7,
+         .grpc_write_timeouts = 8,
+         .telemetry_dropped = 9};
+  const std::string text = Text(metrics);
+  for (const char* line : {"agentgw_requests_in_flight 1",
+                           "agentgw_body_bytes 2", "agentgw_http_connections 3",
+                           "agentgw_http_connections_refused_total 4",
+                           "agentgw_refused_total{protocol=\"http\"} 5",
+                           "agentgw_refused_total{protocol=\"grpc\"} 6",
+                           "agentgw_write_timeouts_total{protocol=\"http\"} 7",
+                           "agentgw_write_timeouts_total{protocol=\"grpc\"} 8",
+                           "agentgw_telemetry_dropped_total 9"}) {
+    EXPECT_TRUE(Has(text, line)) << line;
+  }
 }
 
 TEST(MetricsTest, NamesAnswersAsTheConventionDoes) {
