@@ -1,16 +1,21 @@
 """The image: what it is made of, and that it needs nothing else."""
 
 import gzip
+import http.server
 import io
+import json
 import re
+import ssl
 import subprocess
 import tarfile
+import threading
 
 import pytest
 
 import engine
 from engine import docker, inspect
-from support.processes import get, wait_until
+from support import client
+from support.processes import free_ports, get, wait_until
 
 MIB = 1 << 20
 
@@ -141,5 +146,76 @@ def test_it_needs_no_shell_and_writes_to_its_data_alone(bare_image):
         state = inspect(container)["State"]
         assert (state["ExitCode"], state["OOMKilled"]) == (0, False)
         assert '"msg":"stopped"' in docker("logs", container, check=False).stderr
+    finally:
+        docker("rm", "-fv", container)
+
+
+class Completion(http.server.BaseHTTPRequestHandler):
+    """A provider that knows one answer."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps({
+            "id": "1", "object": "chat.completion", "created": 1, "model": "m",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {
+                "role": "assistant", "content": "by TLS"}}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 1,
+                      "total_tokens": 2}}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def tls_provider(tmp_path):
+    """An HTTPS server, and the file of the authority that speaks for it."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    engine.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+               "-days=1", "-subj=/CN=localhost",
+               "-addext=subjectAltName=DNS:localhost",
+               "-keyout", key, "-out", cert)
+    cert.chmod(0o644)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Completion)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1], cert
+    server.shutdown()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_authorities_of_the_image_are_those_of_the_system(
+        bare_image, tls_provider, tmp_path, trusted):
+    port, cert = tls_provider
+    config = tmp_path / "gateway.yaml"
+    config.write_text(f"""
+providers: {{tls: {{baseUrl: "https://localhost:{port}/v1"}}}}
+models: {{m: {{targets: [{{provider: tls}}]}}}}
+""")
+    config.chmod(0o644)
+    listen = free_ports(3)
+    container = docker(
+        "run", "-d", "--network=host", f"--volume={config}:/gateway.yaml:ro",
+        *([f"--volume={cert}:/etc/ssl/certs/ca-certificates.crt:ro"]
+          if trusted else []),
+        bare_image, "--config=/gateway.yaml", *(
+            f"--set=agentGateway.listen.{name}=127.0.0.1:{number}"
+            for name, number in zip(("http", "grpc", "ops"), listen))).strip()
+    try:
+        def ready():
+            try:
+                return get(f"http://127.0.0.1:{listen[2]}/readyz")
+            except OSError:
+                return False
+        wait_until(ready, 30, "ready")
+        answer = client.chat(f"127.0.0.1:{listen[0]}", model="m")
+        assert answer.status == (200 if trusted else 503), answer.body
+        assert answer.text == ("by TLS" if trusted else "")
     finally:
         docker("rm", "-fv", container)
