@@ -7,7 +7,6 @@
 #include <future>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,11 +15,10 @@
 #include "common/clients/grpc_model_router.h"
 #include "common/clients/grpc_session_store.h"
 #include "common/concurrency/cgroup.h"
-#include "common/concurrency/mutex.h"
 #include "common/concurrency/spawn.h"
-#include "common/concurrency/thread.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
+#include "common/process/store_keeper.h"
 #include "common/rpc/channel.h"
 #include "common/status/macros.h"
 #include "services/batch_aggregator/metrics.h"
@@ -29,8 +27,6 @@
 namespace gateway::batch_aggregator {
 namespace {
 
-// How soon the store is opened again, and gRPC's health tells of it.
-constexpr absl::Duration kMaintenanceInterval = absl::Seconds(1);
 constexpr absl::Duration kSweepInterval = absl::Minutes(1);
 // Batches deleted in one step.
 constexpr size_t kSweepStep = 64;
@@ -95,13 +91,13 @@ class BatchAggregatorServer : public Server {
   std::string Name() const override { return "batch-aggregator"; }
 
   absl::Status Start() override {
-    RocksDbBatchRepositoryOptions store;
-    store.path = options_.service.data_dir;
-    store.retention = options_.retention;
-    store.memory_bytes = MemoryBytes(options_);
-    store.env = dependencies_.env;
+    RocksDbBatchRepositoryOptions options;
+    options.path = options_.service.data_dir;
+    options.retention = options_.retention;
+    options.memory_bytes = MemoryBytes(options_);
+    options.env = dependencies_.env;
     ASSIGN_OR_RETURN(std::unique_ptr<RocksDbBatchRepository> repository,
-                     RocksDbBatchRepository::Open(store));
+                     RocksDbBatchRepository::Open(options));
     ASSIGN_OR_RETURN(BatchRepository::Unfinished unfinished,
                      repository->LoadUnfinished());
     ConnectPeers();
@@ -112,22 +108,24 @@ class BatchAggregatorServer : public Server {
           running_->dispatcher.Run(std::move(unfinished)),
           running_->cancel.slot(),
           [running = running_.get()] { running->ended.set_value(); });
-    maintainer_ = StartThread("batch-store", [this] { Maintain(); });
     started_.store(running_.get());
-    if (!serve_grpc_) return absl::OkStatus();
-    return front_.Start(
-        options_.service,
-        {MakeBatchAggregatorService(front_.bridge(), &running_->grpc)});
+    if (serve_grpc_) {
+      RETURN_IF_ERROR(front_.Start(
+          options_.service,
+          {MakeBatchAggregatorService(front_.bridge(), &running_->grpc)}));
+    }
+    next_sweep_ = dependencies_.clock->Now();
+    RocksDbBatchRepository* const store = running_->repository.get();
+    keeper_.Start({.name = "batch-store",
+                   .repair = [store] { return store->Repair(); },
+                   .health = [store] { return store->Health(); },
+                   .set_ready = [this](bool ready) { front_.SetReady(ready); },
+                   .chore = [this] { SweepInTime(); }});
+    return absl::OkStatus();
   }
 
   std::vector<process::Check> Checks() const override {
-    const Running* running = started_.load();
-    if (running == nullptr) return {};
-    const absl::Status health = running->repository->Health();
-    if (health.ok()) return {{.name = "database"}};
-    return {{.name = "database",
-             .state = process::Check::State::kFailed,
-             .reason = std::string(health.message())}};
+    return keeper_.Checks();
   }
 
   std::vector<prometheus::MetricFamily> CollectMetrics() const override {
@@ -144,12 +142,12 @@ class BatchAggregatorServer : public Server {
   }
 
   void AnnounceDrain() override {
-    draining_.store(true);
+    keeper_.BeginDrain();
     front_.AnnounceDrain();
   }
 
   void BeginDrain() override {
-    draining_.store(true);
+    keeper_.BeginDrain();
     if (running_ != nullptr) {
       running_->service.BeginDrain();
       running_->dispatcher.Drain();
@@ -169,16 +167,8 @@ class BatchAggregatorServer : public Server {
   }
 
   void Stop() override {
-    draining_.store(true);
+    keeper_.Stop();
     front_.Stop();
-    if (maintainer_.joinable()) {
-      {
-        MutexLock lock(mu_);
-        stopping_ = true;
-      }
-      wake_.NotifyAll();
-      maintainer_.join();
-    }
     started_.store(nullptr);
     if (running_ == nullptr) return;
     running_->StopDispatcher();
@@ -208,54 +198,26 @@ class BatchAggregatorServer : public Server {
     }
   }
 
-  void Maintain() {
-    absl::Time next_sweep = dependencies_.clock->Now();
-    bool healthy = true;
-    while (true) {
-      // A failure shows in the checks, and the next round tries again.
-      (void)running_->repository->Repair();
-      FollowHealth(healthy);
-      const absl::Time now = dependencies_.clock->Now();
-      if (now >= next_sweep) {
-        Sweep(now);
-        next_sweep = now + kSweepInterval;
-      }
-      MutexLock lock(mu_);
-      if (!stopping_) wake_.WaitFor(mu_, kMaintenanceInterval);
-      if (stopping_) return;
-    }
-  }
-
-  // gRPC's health goes with the store's until the drain ends it for good.
-  void FollowHealth(bool& healthy) {
-    const bool now = running_->repository->Health().ok();
-    if (now == healthy) return;
-    healthy = now;
-    if (draining_.load()) return;
-    front_.SetReady(healthy);
-    // The drain may have begun in between.
-    if (draining_.load()) front_.SetReady(false);
-    LOG_WARNING("batch", healthy ? "the store can be written again"
-                                 : "the store cannot be written");
-  }
-
-  void Sweep(absl::Time now) {
-    while (true) {
-      const absl::StatusOr<bool> more =
+  // Of the keeper.
+  void SweepInTime() {
+    const absl::Time now = dependencies_.clock->Now();
+    if (now < next_sweep_) return;
+    next_sweep_ = now + kSweepInterval;
+    bool more = true;
+    while (more && !keeper_.draining()) {
+      const absl::StatusOr<bool> deleted =
           running_->repository->DeleteExpired(now, kSweepStep);
-      if (!more.ok()) {
+      if (!deleted.ok()) {
         LOG_WARNING("batch", "expired batches cannot be deleted",
-                    {{"error", more.status()}});
+                    {{"error", deleted.status()}});
       }
-      MutexLock lock(mu_);
-      if (!more.ok() || !*more || stopping_) return;
+      more = deleted.ok() && *deleted;
     }
   }
 
   const Options options_;
   const Dependencies dependencies_;
   bool serve_grpc_ = true;
-  std::atomic<bool> draining_{false};
   mutable Metrics metrics_;
   std::unique_ptr<ModelRouter> router_client_;
   std::unique_ptr<SessionStore> sessions_client_;
@@ -264,11 +226,8 @@ class BatchAggregatorServer : public Server {
   std::unique_ptr<Running> running_;
   // What other threads may look at.
   std::atomic<Running*> started_{nullptr};
-
-  Mutex mu_;
-  CondVar wake_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::jthread maintainer_;
+  absl::Time next_sweep_;  // of the keeper
+  process::StoreKeeper keeper_;
 };
 
 }  // namespace

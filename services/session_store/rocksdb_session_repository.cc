@@ -278,18 +278,18 @@ RocksDbSessionRepository::Open(const RocksDbSessionRepositoryOptions& options) {
     MutexLock lock(repository->count_mu_);
     RETURN_IF_ERROR(repository->LoadCounts());
   }
-  repository->maintainer_ = StartThread(
-      "session-sync", [self = repository.get()] { self->Maintain(); });
+  repository->syncer_ = StartThread(
+      "session-sync", [self = repository.get()] { self->SyncInTime(); });
   return repository;
 }
 
 RocksDbSessionRepository::~RocksDbSessionRepository() {
   {
-    MutexLock lock(maintain_mu_);
+    MutexLock lock(sync_mu_);
     stopping_ = true;
   }
   stop_changed_.NotifyAll();
-  if (maintainer_.joinable()) maintainer_.join();
+  if (syncer_.joinable()) syncer_.join();
   if (database_ != nullptr &&
       options_.sync_interval < absl::InfiniteDuration()) {
     (void)database_->Sync();
@@ -336,37 +336,30 @@ absl::Status RocksDbSessionRepository::LoadCounts() {
 
 // --- Background ------------------------------------------------------------
 
-void RocksDbSessionRepository::Maintain() {
+void RocksDbSessionRepository::SyncInTime() {
   while (true) {
     {
-      MutexLock lock(maintain_mu_);
-      const absl::Duration pause = database_->Health().ok()
-                                       ? options_.sync_interval
-                                       : options_.reopen_interval;
-      const absl::Time end = absl::Now() + pause;
+      MutexLock lock(sync_mu_);
+      const absl::Time end = absl::Now() + options_.sync_interval;
       while (!stopping_ && absl::Now() < end) {
-        // Looks up now and then whatever the interval, since health changes.
-        stop_changed_.WaitFor(maintain_mu_,
-                              std::min(pause, absl::Milliseconds(50)));
-        if (!database_->Health().ok() && pause == options_.sync_interval) {
-          break;
-        }
+        stop_changed_.WaitFor(sync_mu_,
+                              std::min(end - absl::Now(), absl::Hours(1)));
       }
       if (stopping_) return;
     }
-    SyncOrReopen();
+    if (database_->Health().ok() && dirty_.exchange(false)) {
+      (void)database_->Sync();
+    }
   }
 }
 
-void RocksDbSessionRepository::SyncOrReopen() {
-  if (!database_->Health().ok()) {
-    // What failed may have reached the disk all the same: count anew, while
-    // nobody adds or removes.
-    MutexLock lock(count_mu_);
-    if (database_->Reopen().ok()) (void)LoadCounts();
-  } else if (dirty_.exchange(false)) {
-    (void)database_->Sync();
-  }
+absl::Status RocksDbSessionRepository::Repair() {
+  if (database_->Health().ok()) return absl::OkStatus();
+  // What failed may have reached the disk all the same: count anew, while
+  // nobody adds or removes.
+  MutexLock lock(count_mu_);
+  RETURN_IF_ERROR(database_->Reopen());
+  return LoadCounts();
 }
 
 // --- Sessions --------------------------------------------------------------

@@ -29,15 +29,13 @@ struct RocksDbSessionRepositoryOptions {
   // What is acknowledged survives the process at once, and the machine after
   // this. Infinite: only what the system writes by itself.
   absl::Duration sync_interval = absl::Milliseconds(50);
-  // Between two attempts to open it again after a failed write.
-  absl::Duration reopen_interval = absl::Seconds(1);
   // Not owned; null: the system's. Tests inject faults here.
   rocksdb::Env* env = nullptr;
 };
 
 // Sessions in one RocksDB directory; the format stands in README.md. A thread
-// of its own syncs, and opens the store again after a write has failed: until
-// that succeeds every write is refused.
+// of its own syncs. After a write has failed every other is refused until
+// Repair has succeeded.
 class RocksDbSessionRepository : public SessionRepository {
  public:
   // FAILED_PRECONDITION: another process holds it, or it is of another format;
@@ -53,6 +51,9 @@ class RocksDbSessionRepository : public SessionRepository {
   // Whether RocksDB takes no writes: it waits for compaction, or one has
   // failed.
   bool WriteStopped() const { return database_->WriteStopped(); }
+  // For a background thread, every second or so: opens the store again after a
+  // failed write. Does nothing while writes work.
+  absl::Status Repair();
   // How often something stored was met damaged.
   int64_t Damages() const { return database_->damages(); }
 
@@ -126,8 +127,7 @@ class RocksDbSessionRepository : public SessionRepository {
                                    rocksdb::WriteBatch& batch,
                                    absl::string_view key,
                                    const rocksdb::Slice& value, size_t& limit);
-  void Maintain();
-  void SyncOrReopen();
+  void SyncInTime();
 
   // Set at construction.
   const RocksDbSessionRepositoryOptions options_;
@@ -144,10 +144,10 @@ class RocksDbSessionRepository : public SessionRepository {
   // Changes with them; read without the lock, which a reopening holds for long.
   std::atomic<int64_t> total_ = 0;
 
-  Mutex maintain_mu_;
+  Mutex sync_mu_;
   CondVar stop_changed_;
-  bool stopping_ ABSL_GUARDED_BY(maintain_mu_) = false;
-  std::jthread maintainer_;
+  bool stopping_ ABSL_GUARDED_BY(sync_mu_) = false;
+  std::jthread syncer_;
 };
 
 }  // namespace gateway::session_store

@@ -13,6 +13,7 @@
 #include "common/concurrency/cgroup.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
+#include "common/process/store_keeper.h"
 #include "common/status/macros.h"
 #include "services/session_store/metrics.h"
 #include "services/session_store/rocksdb_session_repository.h"
@@ -22,9 +23,6 @@
 
 namespace gateway::session_store {
 namespace {
-
-// How soon gRPC's health tells what the store's does.
-constexpr absl::Duration kHealthInterval = absl::Milliseconds(500);
 
 int64_t MemoryBytes(const Options& options) {
   if (options.memory_bytes > 0) return options.memory_bytes;
@@ -42,8 +40,7 @@ struct Running {
         service(&tree, &executor, dependencies.clock, metrics),
         cleaner(options.cleaner, &tree, repository.get(), &executor,
                 dependencies.clock, metrics),
-        cleaning(dependencies.io->Next()),
-        health(dependencies.io->Next()) {}
+        cleaning(dependencies.io->Next()) {}
 
   const std::unique_ptr<RocksDbSessionRepository> repository;
   SessionTree tree;
@@ -55,7 +52,6 @@ struct Running {
   CheckedSessionStore direct{&service, Entry::kDirect};
   CheckedSessionStore grpc{&service, Entry::kGrpc};
   BackgroundFlow cleaning;
-  BackgroundFlow health;
 };
 
 class SessionStoreServer : public Server {
@@ -88,19 +84,18 @@ class SessionStoreServer : public Server {
           {MakeSessionStoreService(front_.bridge(), &running_->grpc)}));
     }
     running_->cleaning.Start(running_->cleaner.Run());
-    running_->health.Start(FollowHealth());
     started_.store(running_.get());
+    RocksDbSessionRepository* const sessions = running_->repository.get();
+    keeper_.Start({.name = "session-store",
+                   .repair = [sessions] { return sessions->Repair(); },
+                   .health = [sessions] { return sessions->Health(); },
+                   .set_ready = [this](bool ready) { front_.SetReady(ready); },
+                   .chore = nullptr});
     return absl::OkStatus();
   }
 
   std::vector<process::Check> Checks() const override {
-    const Running* running = started_.load();
-    if (running == nullptr) return {};
-    const absl::Status health = running->repository->Health();
-    if (health.ok()) return {{.name = "database"}};
-    return {{.name = "database",
-             .state = process::Check::State::kFailed,
-             .reason = std::string(health.message())}};
+    return keeper_.Checks();
   }
 
   std::vector<prometheus::MetricFamily> CollectMetrics() const override {
@@ -117,7 +112,7 @@ class SessionStoreServer : public Server {
   }
 
   void AnnounceDrain() override {
-    draining_.store(true);
+    keeper_.BeginDrain();
     front_.AnnounceDrain();
   }
   void BeginDrain() override { front_.BeginDrain(); }
@@ -125,8 +120,7 @@ class SessionStoreServer : public Server {
   void CancelRemaining() override { front_.CancelRemaining(); }
 
   void Stop() override {
-    draining_.store(true);
-    if (running_ != nullptr) running_->health.Stop();
+    keeper_.Stop();
     front_.Stop();
     started_.store(nullptr);
     if (running_ == nullptr) return;
@@ -140,33 +134,15 @@ class SessionStoreServer : public Server {
   int grpc_port() const override { return front_.port(); }
 
  private:
-  // gRPC's health goes with the store's until the drain ends it for good.
-  Awaitable<void> FollowHealth() {
-    bool healthy = true;
-    while (true) {
-      const bool slept =
-          co_await dependencies_.clock->SleepFor(kHealthInterval);
-      if (!slept || draining_.load()) co_return;
-      const bool now = running_->repository->Health().ok();
-      if (now == healthy) continue;
-      healthy = now;
-      front_.SetReady(healthy);
-      // The drain may have begun in between.
-      if (draining_.load()) front_.SetReady(false);
-      LOG_WARNING("session", healthy ? "the store can be written again"
-                                     : "the store cannot be written");
-    }
-  }
-
   const Options options_;
   const Dependencies dependencies_;
   bool serve_grpc_ = true;
-  std::atomic<bool> draining_{false};
   mutable Metrics metrics_;
   process::GrpcFront front_;
   std::unique_ptr<Running> running_;
   // What the ops thread may look at.
   std::atomic<Running*> started_{nullptr};
+  process::StoreKeeper keeper_;
 };
 
 }  // namespace

@@ -296,7 +296,6 @@ TEST_F(PowerLossTest, AGoodStopSyncs) {
 // --- A disk that fails -----------------------------------------------------
 
 TEST_F(PowerLossTest, AFullDiskRefusesWritesUntilThereIsRoom) {
-  options_.reopen_interval = absl::Milliseconds(20);
   Open();
   SessionRecord record = NewSession();
   ASSERT_TRUE(repository_->CreateSession(kName, record).ok());
@@ -310,9 +309,11 @@ TEST_F(PowerLossTest, AFullDiskRefusesWritesUntilThereIsRoom) {
   EXPECT_EQ(ReasonOf(full), reason::kSessionUnavailable);
   EXPECT_TRUE(DetailOf(full)->has_retry_delay());
   EXPECT_FALSE(repository_->Health().ok());
+  EXPECT_FALSE(repository_->Repair().ok());
 
   disk_.SetFull(false);
-  ASSERT_TRUE(Await([&] { return repository_->Health().ok(); }));
+  ASSERT_TRUE(repository_->Repair().ok());
+  EXPECT_TRUE(repository_->Health().ok());
   EXPECT_EQ(StoredTurns(), 1u);
   EXPECT_EQ(repository_->SessionCount("t"), 1);
   EXPECT_TRUE(AddTurn(*repository_, record).ok());
