@@ -49,9 +49,7 @@ class Reporter::BeatSource final : public rpc::Source<ReportRequest> {
       if (clock.Now() >= end_ || reporter_.WantsAcknowledgement()) {
         co_return std::nullopt;
       }
-      for (RequestRecord& record : reporter_.TakeBatch()) {
-        *request.add_records() = std::move(record);
-      }
+      reporter_.TakeBatch(request);
       if (request.records_size() > 0) co_return std::move(request);
       if (reporter_.stopping_.load()) co_return std::nullopt;
       co_await clock.SleepUntil(
@@ -79,13 +77,14 @@ Reporter::~Reporter() = default;
 void Reporter::Add(RequestRecord record) {
   const size_t bytes = record.ByteSizeLong();
   MutexLock lock(mu_);
-  if (queue_.size() + sent_.size() >= options_.queue_size ||
+  if (held_records_ >= options_.queue_size ||
       held_bytes_ + bytes > options_.queue_bytes) {
     dropped_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
+  ++held_records_;
   held_bytes_ += bytes;
-  queue_.push_back(std::move(record));
+  queue_.push_back({std::move(record), bytes});
 }
 
 Reporter::Shard& Reporter::ShardOf(const OpenEntry& entry) {
@@ -124,25 +123,28 @@ Beat Reporter::MakeBeat() {
   return beat;
 }
 
-std::vector<Reporter::RequestRecord> Reporter::TakeBatch() {
-  std::vector<RequestRecord> batch;
-  size_t bytes = 0;
-  MutexLock lock(mu_);
-  while (!queue_.empty() && batch.size() < options_.max_batch) {
-    bytes += queue_.front().ByteSizeLong();
-    if (!batch.empty() && bytes > options_.max_batch_bytes) break;
-    batch.push_back(queue_.front());
-    sent_.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+void Reporter::TakeBatch(ReportRequest& request) {
+  const size_t first = sent_.size();
+  {
+    size_t bytes = 0;
+    MutexLock lock(mu_);
+    while (!queue_.empty() && sent_.size() - first < options_.max_batch) {
+      bytes += queue_.front().bytes;
+      if (sent_.size() > first && bytes > options_.max_batch_bytes) break;
+      sent_.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
   }
-  return batch;
+  // Copied while requests go on adding theirs.
+  for (size_t i = first; i < sent_.size(); ++i) {
+    *request.add_records() = sent_[i].record;
+  }
 }
 
 void Reporter::Acknowledge() {
   MutexLock lock(mu_);
-  for (const RequestRecord& record : sent_) {
-    held_bytes_ -= record.ByteSizeLong();
-  }
+  held_records_ -= sent_.size();
+  for (const Held& held : sent_) held_bytes_ -= held.bytes;
   sent_.clear();
 }
 
@@ -155,19 +157,20 @@ void Reporter::PutBack() {
 
 void Reporter::DropAll() {
   MutexLock lock(mu_);
-  dropped_.fetch_add(queue_.size() + sent_.size(), std::memory_order_relaxed);
+  dropped_.fetch_add(static_cast<int64_t>(held_records_),
+                     std::memory_order_relaxed);
   queue_.clear();
   sent_.clear();
+  held_records_ = 0;
   held_bytes_ = 0;
 }
 
 bool Reporter::Empty() const {
   MutexLock lock(mu_);
-  return queue_.empty() && sent_.empty();
+  return held_records_ == 0;
 }
 
 bool Reporter::WantsAcknowledgement() const {
-  MutexLock lock(mu_);
   return sent_.size() > options_.queue_size / 2;
 }
 

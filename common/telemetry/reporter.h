@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <string>
-#include <vector>
 
 #include "common/clients/metrics_collector.h"
 #include "common/concurrency/awaitable.h"
@@ -97,10 +96,16 @@ class Reporter {
   };
   static constexpr size_t kShards = 8;
 
+  // A record that is kept, and its size: it is measured once.
+  struct Held {
+    RequestRecord record;
+    size_t bytes;
+  };
+
   Shard& ShardOf(const OpenEntry& entry);
   metrics_collector::v1::Beat MakeBeat();
-  // Moves up to a batch from the queue to those sent; returns copies.
-  std::vector<RequestRecord> TakeBatch();
+  // Moves up to a batch from the queue to those sent, and adds copies of them.
+  void TakeBatch(metrics_collector::v1::ReportRequest& request);
   // The collector has what was sent, or it may not have it.
   void Acknowledge();
   void PutBack();
@@ -118,10 +123,13 @@ class Reporter {
   Shard shards_[kShards];
 
   mutable Mutex mu_;
-  std::deque<RequestRecord> queue_ ABSL_GUARDED_BY(mu_);
+  std::deque<Held> queue_ ABSL_GUARDED_BY(mu_);
   // Of queue_ and sent_.
+  size_t held_records_ ABSL_GUARDED_BY(mu_) = 0;
   size_t held_bytes_ ABSL_GUARDED_BY(mu_) = 0;
-  std::deque<RequestRecord> sent_ ABSL_GUARDED_BY(mu_);
+
+  // Not yet acknowledged. The flow's alone.
+  std::deque<Held> sent_;
 };
 
 }  // namespace gateway::telemetry
