@@ -2,9 +2,13 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/this_coro.hpp>
+
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/metrics_collector/queries.h"
+#include "services/metrics_collector/query_budget.h"
 
 namespace gateway::metrics_collector {
 namespace {
@@ -29,6 +33,21 @@ absl::Status Validate(const v1::RecordUsageRequest& request) {
   }
   return absl::OkStatus();
 }
+
+// Ends a query when its caller has left.
+class CancelWithCaller {
+ public:
+  CancelWithCaller(boost::asio::cancellation_slot slot, QueryBudget* budget)
+      : slot_(slot) {
+    if (!slot_.is_connected()) return;
+    slot_.assign(
+        [budget](boost::asio::cancellation_type) { budget->Cancel(); });
+  }
+  ~CancelWithCaller() { slot_.clear(); }
+
+ private:
+  boost::asio::cancellation_slot slot_;
+};
 
 bool IsWhole(const v1::RequestRecord& record) {
   return !record.request_id().empty() && record.has_start_time() &&
@@ -84,12 +103,12 @@ Awaitable<absl::StatusOr<v1::ReportResponse>> MetricsCollectorService::Report(
     const int64_t count = records.size();
     const absl::Status stored =
         co_await StoreRecords(instance_id, std::move(records));
-    // The sender keeps nothing, so what cannot be stored is lost and counted.
-    if (!stored.ok()) dropped += count;
-    response.set_records_stored(response.records_stored() +
-                                (stored.ok() ? count : 0));
+    parts_.metrics->records_failed.Increment(
+        static_cast<double>(stored.ok() ? dropped : dropped + count));
+    // The sender has kept them, and sends them again.
+    CO_RETURN_IF_ERROR(stored);
+    response.set_records_stored(response.records_stored() + count);
     response.set_records_dropped(response.records_dropped() + dropped);
-    parts_.metrics->records_failed.Increment(dropped);
   }
 }
 
@@ -109,10 +128,11 @@ Awaitable<absl::Status> MetricsCollectorService::StoreRecords(
     parts_.privacy->Strip(record);
     parts_.open->Closed(instance_id, record.request_id());
   }
-  const absl::Status stored =
-      co_await parts_.disk->Run([&] { return parts_.log->Append(records); });
+  const auto count = static_cast<double>(records.size());
+  const absl::Status stored = co_await parts_.disk->Run(
+      [&] { return parts_.log->Append(std::move(records)); });
   if (stored.ok()) {
-    parts_.metrics->records_stored.Increment(records.size());
+    parts_.metrics->records_stored.Increment(count);
     parts_.metrics->request_log_bytes.Set(parts_.log->StoredBytes());
   }
   co_return stored;
@@ -121,15 +141,23 @@ Awaitable<absl::Status> MetricsCollectorService::StoreRecords(
 Awaitable<absl::StatusOr<v1::QueryRequestsResponse>>
 MetricsCollectorService::QueryRequests(
     rpc::Call& call, const v1::QueryRequestsRequest& request) {
-  co_return co_await parts_.disk->Run(
-      [&] { return FindRequests(*parts_.log, request); });
+  QueryBudget budget(parts_.clock, call.deadline);
+  const auto caller = co_await boost::asio::this_coro::cancellation_state;
+  CancelWithCaller cancel(caller.slot(), &budget);
+  auto found = co_await parts_.queries->Run(
+      [&] { return FindRequests(*parts_.log, request, budget); });
+  co_return found;
 }
 
 Awaitable<absl::StatusOr<v1::QueryUsageResponse>>
 MetricsCollectorService::QueryUsage(rpc::Call& call,
                                     const v1::QueryUsageRequest& request) {
-  co_return co_await parts_.disk->Run(
-      [&] { return SumUsage(*parts_.ledger, request); });
+  QueryBudget budget(parts_.clock, call.deadline);
+  const auto caller = co_await boost::asio::this_coro::cancellation_state;
+  CancelWithCaller cancel(caller.slot(), &budget);
+  auto summed = co_await parts_.queries->Run(
+      [&] { return SumUsage(*parts_.ledger, request, budget); });
+  co_return summed;
 }
 
 }  // namespace gateway::metrics_collector

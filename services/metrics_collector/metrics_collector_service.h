@@ -26,7 +26,10 @@ class MetricsCollectorService : public UsageRecorder,
     RequestLog* log;
     OpenRequests* open;
     const Privacy* privacy;
+    // For what senders bring.
     BoundedExecutor* disk;
+    // For what operators ask: never in the way of the senders.
+    BoundedExecutor* queries;
     Clock* clock;
     Metrics* metrics;
   };

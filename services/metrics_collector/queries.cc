@@ -9,6 +9,8 @@ namespace {
 
 constexpr int kDefaultPage = 100;
 constexpr int kMaxPage = 1000;
+// Contents make records large; far below what a caller takes in one message.
+constexpr int64_t kMaxPageBytes = 8 << 20;
 
 absl::StatusOr<int> PageSize(int asked) {
   if (asked < 0 || asked > kMaxPage) {
@@ -30,7 +32,6 @@ absl::Status SetRange(const Request& request, Scan& scan) {
   if (scan.start > scan.end) {
     return InvalidParameter("end_time", "before start_time");
   }
-  scan.request_id = request.request_id();
   return absl::OkStatus();
 }
 
@@ -53,51 +54,76 @@ bool Matches(const v1::QueryUsageRequest& request, const v1::UsageRow& row) {
          Allows(request.provider(), row.provider());
 }
 
+// Whether an answer with one more part of `bytes` can still be sent.
+bool Fits(int64_t bytes, int64_t& total) {
+  const bool first = total == 0;
+  total += bytes;
+  return first || total <= kMaxPageBytes;
+}
+
 absl::Status AddRows(const UsageLedger& ledger, UsageScan scan,
-                     const v1::QueryUsageRequest& request,
+                     const v1::QueryUsageRequest& request, QueryBudget& budget,
                      v1::QueryUsageResponse& response) {
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   scan.after = request.page_token();
   std::string last;
-  return ledger.Scan(scan,
-                     [&](const std::string& position, const v1::UsageRow& row) {
-                       if (!Matches(request, row)) return true;
-                       if (response.rows_size() == page_size) {
-                         response.set_next_page_token(last);
-                         return false;
-                       }
-                       *response.add_rows() = row;
-                       last = position;
-                       return true;
-                     });
+  const auto visit = [&](const std::string& position,
+                         const v1::UsageRow& row) -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(const bool may, budget.Spend());
+    const bool matches = Matches(request, row);
+    if (!may || (matches && response.rows_size() == page_size)) {
+      response.set_next_page_token(last);
+      return false;
+    }
+    if (matches) *response.add_rows() = row;
+    last = position;
+    return true;
+  };
+  return ledger.Scan(scan, visit);
 }
 
 }  // namespace
 
 absl::StatusOr<v1::QueryRequestsResponse> FindRequests(
-    const RequestLog& log, const v1::QueryRequestsRequest& request) {
+    const RequestLog& log, const v1::QueryRequestsRequest& request,
+    QueryBudget& budget) {
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
   RequestScan scan;
   RETURN_IF_ERROR(SetRange(request, scan));
   scan.after = request.page_token();
   v1::QueryRequestsResponse response;
   std::string last;
-  RETURN_IF_ERROR(log.Scan(
-      scan, [&](const std::string& position, v1::RequestRecord record) {
-        if (!Matches(request, record)) return true;
-        if (response.records_size() == page_size) {
+  int64_t bytes = 0;
+  const auto visit =
+      [&](const RequestLog::Entry& entry) -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(const bool may, budget.Spend());
+    if (!may) {
+      response.set_next_page_token(last);
+      return false;
+    }
+    if (request.request_id().empty() ||
+        entry.request_id() == request.request_id()) {
+      ASSIGN_OR_RETURN(v1::RequestRecord record, entry.Record());
+      if (Matches(request, record)) {
+        RETURN_IF_ERROR(entry.AddContents(record));
+        if (response.records_size() == page_size ||
+            !Fits(static_cast<int64_t>(record.ByteSizeLong()), bytes)) {
           response.set_next_page_token(last);
           return false;
         }
         *response.add_records() = std::move(record);
-        last = position;
-        return true;
-      }));
+      }
+    }
+    last = entry.Position();
+    return true;
+  };
+  RETURN_IF_ERROR(log.Scan(scan, visit));
   return response;
 }
 
 absl::StatusOr<v1::QueryUsageResponse> SumUsage(
-    const UsageLedger& ledger, const v1::QueryUsageRequest& request) {
+    const UsageLedger& ledger, const v1::QueryUsageRequest& request,
+    QueryBudget& budget) {
   std::vector<v1::UsageGroup> group_by;
   for (int group : request.group_by()) {
     group_by.push_back(static_cast<v1::UsageGroup>(group));
@@ -105,20 +131,27 @@ absl::StatusOr<v1::QueryUsageResponse> SumUsage(
   RETURN_IF_ERROR(UsageSums::Validate(group_by));
   UsageScan scan;
   RETURN_IF_ERROR(SetRange(request, scan));
+  scan.request_id = request.request_id();
 
   UsageSums sums(group_by);
-  absl::Status added;
-  RETURN_IF_ERROR(
-      ledger.Scan(scan, [&](const std::string&, const v1::UsageRow& row) {
-        if (Matches(request, row)) added = sums.Add(row);
-        return added.ok();
-      }));
-  RETURN_IF_ERROR(added);
+  const auto visit = [&](const std::string&,
+                         const v1::UsageRow& row) -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(const bool may, budget.Spend());
+    if (!may) {
+      return InvalidParameter("start_time",
+                              "too many rows since then: ask for less time")
+          .Build();
+    }
+    if (Matches(request, row)) RETURN_IF_ERROR(sums.Add(row));
+    return true;
+  };
+  RETURN_IF_ERROR(ledger.Scan(scan, visit));
 
   v1::QueryUsageResponse response;
   for (v1::UsageSum& sum : sums.Take()) *response.add_sums() = std::move(sum);
   if (request.include_rows()) {
-    RETURN_IF_ERROR(AddRows(ledger, scan, request, response));
+    budget.Renew();
+    RETURN_IF_ERROR(AddRows(ledger, scan, request, budget, response));
   }
   return response;
 }

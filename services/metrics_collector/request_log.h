@@ -3,11 +3,11 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/strings/string_view.h>
 #include <absl/time/time.h>
 
 #include <cstdint>
 #include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -19,8 +19,6 @@ namespace gateway::metrics_collector {
 struct RequestScan {
   absl::Time start = absl::InfinitePast();  // included
   absl::Time end = absl::InfiniteFuture();  // excluded
-  // Only this request. Empty: all.
-  std::string request_id;
   // From the position after this one. Empty: from the newest.
   std::string after;
 };
@@ -39,17 +37,27 @@ struct RequestLogLimits {
 // the place of the first. Thread-safe; calls block on the disk.
 class RequestLog {
  public:
-  // Gets each record with its position, newest first; false ends the scan.
-  using Visitor = std::function<bool(const std::string& position,
-                                     v1::RequestRecord record)>;
+  // A record as a scan comes by it; reads only what it is asked for.
+  class Entry {
+   public:
+    virtual ~Entry() = default;
+    virtual std::string Position() const = 0;
+    virtual absl::string_view request_id() const = 0;
+    // Without contents. DATA_LOSS.
+    virtual absl::StatusOr<v1::RequestRecord> Record() const = 0;
+    virtual absl::Status AddContents(v1::RequestRecord& record) const = 0;
+  };
+  // Gets each record, newest first; false or an error ends the scan.
+  using Visitor = std::function<absl::StatusOr<bool>(const Entry& entry)>;
 
   virtual ~RequestLog() = default;
 
   // Survives the process, not a loss of power. UNAVAILABLE
   // `storage_unavailable`.
-  virtual absl::Status Append(std::span<const v1::RequestRecord> records) = 0;
+  virtual absl::Status Append(std::vector<v1::RequestRecord> records) = 0;
 
-  // INVALID_ARGUMENT for an `after` that no scan has given out.
+  // INVALID_ARGUMENT for an `after` that no scan has given out; the visitor's
+  // error.
   virtual absl::Status Scan(const RequestScan& scan,
                             const Visitor& visit) const = 0;
 
@@ -57,6 +65,9 @@ class RequestLog {
 
   // Stored bytes, overwritten records counted twice until they are swept.
   virtual int64_t StoredBytes() const = 0;
+
+  // After the store was opened again: forgets what is known of it.
+  virtual absl::Status Reload() = 0;
 
   // The last beat of each sender, so that requests open at a restart of this
   // service are not forgotten.

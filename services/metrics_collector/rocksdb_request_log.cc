@@ -4,11 +4,14 @@
 
 #include "common/status/macros.h"
 #include "services/metrics_collector/rocksdb_keys.h"
+#include "services/metrics_collector/rocksdb_store.h"
 
 namespace gateway::metrics_collector {
 namespace {
 
 constexpr uint64_t kMinute = 60'000'000;  // µs
+// Records a scan visits before it lets go of the database for a moment.
+constexpr int kScanStep = 4096;
 
 std::string SizeKey(uint64_t minute) {
   std::string key = "b";
@@ -24,6 +27,44 @@ std::string RecordKey(const v1::RequestRecord& record) {
   return TimeKey(MicrosOf(record.start_time())) + record.request_id();
 }
 
+// Where an iterator stands.
+class StoredRecord final : public RequestLog::Entry {
+ public:
+  StoredRecord(const storage::Database::Handle& handle,
+               const rocksdb::Iterator* at)
+      : handle_(handle), at_(at) {}
+
+  std::string Position() const override { return PositionOf(key()); }
+  absl::string_view request_id() const override { return key().substr(8); }
+
+  absl::StatusOr<v1::RequestRecord> Record() const override {
+    v1::RequestRecord record;
+    const rocksdb::Slice value = at_->value();
+    if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+      return absl::DataLossError("a request record cannot be read");
+    }
+    return record;
+  }
+
+  absl::Status AddContents(v1::RequestRecord& record) const override {
+    std::string contents;
+    const rocksdb::Status found = handle_->Get(
+        {}, handle_.family(kContentsFamily), at_->key(), &contents);
+    if (found.IsNotFound()) return absl::OkStatus();
+    RETURN_IF_ERROR(storage::ToStatus(found));
+    record.MergeFromString(contents);
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::string_view key() const {
+    return {at_->key().data(), at_->key().size()};
+  }
+
+  const storage::Database::Handle& handle_;
+  const rocksdb::Iterator* const at_;
+};
+
 // Moves the contents out, so that each family has its own retention.
 v1::RequestRecord TakeContents(v1::RequestRecord& record) {
   v1::RequestRecord contents;
@@ -34,23 +75,21 @@ v1::RequestRecord TakeContents(v1::RequestRecord& record) {
 
 }  // namespace
 
-RocksdbRequestLog::RocksdbRequestLog(storage::Database* database,
-                                     Families families)
-    : database_(database), families_(families) {}
-
 absl::StatusOr<std::unique_ptr<RocksdbRequestLog>> RocksdbRequestLog::Open(
-    storage::Database* database, Families families) {
-  auto log = std::unique_ptr<RocksdbRequestLog>(
-      new RocksdbRequestLog(database, families));
-  RETURN_IF_ERROR(log->LoadSizes());
+    storage::Database* database) {
+  auto log =
+      std::unique_ptr<RocksdbRequestLog>(new RocksdbRequestLog(database));
+  RETURN_IF_ERROR(log->Reload());
   return log;
 }
 
-absl::Status RocksdbRequestLog::LoadSizes() {
+absl::Status RocksdbRequestLog::Reload() {
   MutexLock lock(mu_);
+  bytes_.clear();
+  total_bytes_ = 0;
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
   std::unique_ptr<rocksdb::Iterator> it(
-      handle->NewIterator({}, handle.family(families_.meta)));
+      handle->NewIterator({}, handle.family(kMetaFamily)));
   for (it->Seek("b"); it->Valid() && it->key().starts_with("b"); it->Next()) {
     if (it->key().size() != 9 || it->value().size() != 8) {
       return absl::DataLossError("a size of the request log cannot be read");
@@ -62,22 +101,20 @@ absl::Status RocksdbRequestLog::LoadSizes() {
   return storage::ToStatus(it->status());
 }
 
-absl::Status RocksdbRequestLog::Append(
-    std::span<const v1::RequestRecord> records) {
+absl::Status RocksdbRequestLog::Append(std::vector<v1::RequestRecord> records) {
   rocksdb::WriteBatch batch;
   MutexLock lock(mu_);
   std::map<uint64_t, int64_t> grown;
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
-    for (const v1::RequestRecord& original : records) {
-      v1::RequestRecord record = original;
+    for (v1::RequestRecord& record : records) {
       const v1::RequestRecord contents = TakeContents(record);
       const std::string key = RecordKey(record);
       const std::string value = record.SerializeAsString();
       int64_t bytes = key.size() + value.size();
-      batch.Put(handle.family(families_.requests), key, value);
+      batch.Put(handle.family(kRequestsFamily), key, value);
       if (contents.ByteSizeLong() > 0) {
-        batch.Put(handle.family(families_.contents), key,
+        batch.Put(handle.family(kContentsFamily), key,
                   contents.SerializeAsString());
         bytes += key.size() + contents.ByteSizeLong();
       }
@@ -86,7 +123,7 @@ absl::Status RocksdbRequestLog::Append(
     for (auto& [minute, bytes] : grown) {
       auto it = bytes_.find(minute);
       const int64_t before = it == bytes_.end() ? 0 : it->second;
-      batch.Put(handle.family(families_.meta), SizeKey(minute),
+      batch.Put(handle.family(kMetaFamily), SizeKey(minute),
                 TimeKey(before + bytes));
     }
   }
@@ -106,33 +143,33 @@ absl::Status RocksdbRequestLog::Scan(const RequestScan& scan,
     before = std::min(before, after);
   }
   const std::string from = TimeKey(MicrosOf(scan.start));
+  for (bool more = true; more;) {
+    ASSIGN_OR_RETURN(more, ScanSome(before, from, visit));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> RocksdbRequestLog::ScanSome(std::string& before,
+                                                 const std::string& from,
+                                                 const Visitor& visit) const {
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
   std::unique_ptr<rocksdb::Iterator> it(
-      handle->NewIterator({}, handle.family(families_.requests)));
+      handle->NewIterator({}, handle.family(kRequestsFamily)));
   it->SeekForPrev(before);
   // `before` itself is excluded.
   if (it->Valid() && it->key() == rocksdb::Slice(before)) it->Prev();
-  for (; it->Valid() && it->key().compare(from) >= 0; it->Prev()) {
-    rocksdb::Slice id = it->key();
-    id.remove_prefix(8);
-    if (!scan.request_id.empty() && id != rocksdb::Slice(scan.request_id)) {
-      continue;
+  const StoredRecord record(handle, it.get());
+  for (int seen = 0; it->Valid() && it->key().compare(from) >= 0; it->Prev()) {
+    if (seen++ == kScanStep) {
+      // The successor of the key, which is not excluded thereby.
+      before = it->key().ToString() + '\0';
+      return true;
     }
-    v1::RequestRecord record;
-    if (!record.ParseFromArray(it->value().data(), it->value().size())) {
-      return absl::DataLossError("a request record cannot be read");
-    }
-    std::string contents;
-    rocksdb::Status found = handle->Get({}, handle.family(families_.contents),
-                                        it->key(), &contents);
-    if (!found.IsNotFound()) {
-      RETURN_IF_ERROR(storage::ToStatus(found));
-      record.MergeFromString(contents);
-    }
-    const rocksdb::Slice key = it->key();
-    if (!visit(PositionOf({key.data(), key.size()}), std::move(record))) break;
+    ASSIGN_OR_RETURN(const bool go_on, visit(record));
+    if (!go_on) return false;
   }
-  return storage::ToStatus(it->status());
+  RETURN_IF_ERROR(storage::ToStatus(it->status()));
+  return false;
 }
 
 uint64_t RocksdbRequestLog::CutForSize(int64_t max_bytes) const {
@@ -161,9 +198,9 @@ absl::Status RocksdbRequestLog::DeleteRecordsBefore(uint64_t micros) {
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     const std::string to = TimeKey(micros);
-    batch.DeleteRange(handle.family(families_.requests), "", to);
-    batch.DeleteRange(handle.family(families_.contents), "", to);
-    batch.DeleteRange(handle.family(families_.meta), "b",
+    batch.DeleteRange(handle.family(kRequestsFamily), "", to);
+    batch.DeleteRange(handle.family(kContentsFamily), "", to);
+    batch.DeleteRange(handle.family(kMetaFamily), "b",
                       SizeKey(micros / kMinute));
   }
   RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
@@ -179,12 +216,12 @@ absl::Status RocksdbRequestLog::DeleteContentsBefore(uint64_t micros) {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     const std::string to = TimeKey(micros);
     std::unique_ptr<rocksdb::Iterator> it(
-        handle->NewIterator({}, handle.family(families_.contents)));
+        handle->NewIterator({}, handle.family(kContentsFamily)));
     it->SeekToFirst();
     if (!it->Valid() || it->key().compare(to) >= 0) {
       return storage::ToStatus(it->status());
     }
-    batch.DeleteRange(handle.family(families_.contents), "", to);
+    batch.DeleteRange(handle.family(kContentsFamily), "", to);
   }
   return database_->Write(batch, /*synced=*/false);
 }
@@ -198,7 +235,7 @@ absl::Status RocksdbRequestLog::SaveBeat(const v1::Beat& beat) {
   rocksdb::WriteBatch batch;
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
-    batch.Put(handle.family(families_.meta), BeatKey(beat.instance_id()),
+    batch.Put(handle.family(kMetaFamily), BeatKey(beat.instance_id()),
               beat.SerializeAsString());
   }
   return database_->Write(batch, /*synced=*/false);
@@ -208,7 +245,7 @@ absl::Status RocksdbRequestLog::ForgetBeat(const std::string& instance_id) {
   rocksdb::WriteBatch batch;
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
-    batch.Delete(handle.family(families_.meta), BeatKey(instance_id));
+    batch.Delete(handle.family(kMetaFamily), BeatKey(instance_id));
   }
   return database_->Write(batch, /*synced=*/false);
 }
@@ -217,7 +254,7 @@ absl::StatusOr<std::vector<v1::Beat>> RocksdbRequestLog::LoadBeats() const {
   std::vector<v1::Beat> beats;
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
   std::unique_ptr<rocksdb::Iterator> it(
-      handle->NewIterator({}, handle.family(families_.meta)));
+      handle->NewIterator({}, handle.family(kMetaFamily)));
   for (it->Seek("s"); it->Valid() && it->key().starts_with("s"); it->Next()) {
     if (!beats.emplace_back().ParseFromArray(it->value().data(),
                                              it->value().size())) {

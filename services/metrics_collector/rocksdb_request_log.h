@@ -14,37 +14,36 @@ namespace gateway::metrics_collector {
 //   family `contents`  start_us(8) request_id -> RequestRecord, contents alone
 //   family `meta`      'b' minute(8) -> bytes(8) of records begun in it
 //                      's' instance_id -> Beat
+//                      `format` is the store's
 class RocksdbRequestLog : public RequestLog {
  public:
-  struct Families {
-    size_t requests;
-    size_t contents;
-    size_t meta;
-  };
-
-  // `database` outlives it.
+  // `database`, from OpenStore, outlives it.
   static absl::StatusOr<std::unique_ptr<RocksdbRequestLog>> Open(
-      storage::Database* database, Families families);
+      storage::Database* database);
 
-  absl::Status Append(std::span<const v1::RequestRecord> records) override;
+  absl::Status Append(std::vector<v1::RequestRecord> records) override;
   absl::Status Scan(const RequestScan& scan,
                     const Visitor& visit) const override;
   absl::Status Sweep(const RequestLogLimits& limits) override;
   int64_t StoredBytes() const override;
+  absl::Status Reload() override;
   absl::Status SaveBeat(const v1::Beat& beat) override;
   absl::Status ForgetBeat(const std::string& instance_id) override;
   absl::StatusOr<std::vector<v1::Beat>> LoadBeats() const override;
 
  private:
-  RocksdbRequestLog(storage::Database* database, Families families);
-  absl::Status LoadSizes();
+  explicit RocksdbRequestLog(storage::Database* database)
+      : database_(database) {}
+  // Visits some records before the key `before`, and moves it on to the next.
+  // False: that was all, or the visitor has enough.
+  absl::StatusOr<bool> ScanSome(std::string& before, const std::string& from,
+                                const Visitor& visit) const;
   absl::Status DeleteRecordsBefore(uint64_t micros);
   absl::Status DeleteContentsBefore(uint64_t micros);
   // The start of the oldest minute that may stay under `max_bytes`.
   uint64_t CutForSize(int64_t max_bytes) const;
 
   storage::Database* const database_;
-  const Families families_;
   mutable Mutex mu_;
   // Bytes by minute since 1970, as in `meta`.
   std::map<uint64_t, int64_t> bytes_ ABSL_GUARDED_BY(mu_);

@@ -5,9 +5,13 @@
 
 #include "common/status/macros.h"
 #include "services/metrics_collector/rocksdb_keys.h"
+#include "services/metrics_collector/rocksdb_store.h"
 
 namespace gateway::metrics_collector {
 namespace {
+
+// Rows a scan visits before it lets go of the database for a moment.
+constexpr int kScanStep = 4096;
 
 std::string AttemptKey(const v1::UsageRow& row) {
   std::string key = row.request_id();
@@ -31,26 +35,22 @@ struct Known {
 };
 
 absl::StatusOr<std::optional<Known>> Find(const storage::Database& database,
-                                          size_t usage, size_t index,
                                           const std::string& attempt) {
   ASSIGN_OR_RETURN(const auto handle, database.Use());
   std::string time;
-  rocksdb::Status found = handle->Get({}, handle.family(index), attempt, &time);
+  rocksdb::Status found =
+      handle->Get({}, handle.family(kUsageIndexFamily), attempt, &time);
   if (found.IsNotFound()) return std::nullopt;
   RETURN_IF_ERROR(storage::ToStatus(found));
   Known known{.key = time + attempt};
   std::string value;
   RETURN_IF_ERROR(storage::ToStatus(
-      handle->Get({}, handle.family(usage), known.key, &value)));
+      handle->Get({}, handle.family(kUsageFamily), known.key, &value)));
   ASSIGN_OR_RETURN(known.row, Parse(value));
   return known;
 }
 
 }  // namespace
-
-RocksdbUsageLedger::RocksdbUsageLedger(storage::Database* database,
-                                       size_t usage_family, size_t index_family)
-    : database_(database), usage_(usage_family), index_(index_family) {}
 
 absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
     std::span<const v1::UsageRow> rows) {
@@ -68,23 +68,24 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
       continue;
     }
     ASSIGN_OR_RETURN(const std::optional<Known> known,
-                     Find(*database_, usage_, index_, attempt));
+                     Find(*database_, attempt));
     if (known && !Supersedes(row, known->row)) {
       ++appended.duplicates;
       continue;
     }
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
-    if (known) batch.Delete(handle.family(usage_), known->key);
+    if (known) batch.Delete(handle.family(kUsageFamily), known->key);
     if (earlier != fresh.end()) {
-      batch.Delete(handle.family(usage_),
+      batch.Delete(handle.family(kUsageFamily),
                    TimeKey(MicrosOf(earlier->second->start_time())) + attempt);
       ++appended.duplicates;
       --appended.stored;
     }
     fresh[attempt] = &row;
     const std::string time = TimeKey(MicrosOf(row.start_time()));
-    batch.Put(handle.family(usage_), time + attempt, row.SerializeAsString());
-    batch.Put(handle.family(index_), attempt, time);
+    batch.Put(handle.family(kUsageFamily), time + attempt,
+              row.SerializeAsString());
+    batch.Put(handle.family(kUsageIndexFamily), attempt, time);
     ++appended.stored;
   }
   if (appended.stored > 0) {
@@ -102,15 +103,32 @@ absl::Status RocksdbUsageLedger::Scan(const UsageScan& scan,
     from = std::max(from, after + '\0');
   }
   const std::string to = TimeKey(MicrosOf(scan.end));
+  for (bool more = true; more;) {
+    ASSIGN_OR_RETURN(more, ScanSome(from, to, visit));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> RocksdbUsageLedger::ScanSome(std::string& from,
+                                                  const std::string& to,
+                                                  const Visitor& visit) const {
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
   std::unique_ptr<rocksdb::Iterator> it(
-      handle->NewIterator({}, handle.family(usage_)));
+      handle->NewIterator({}, handle.family(kUsageFamily)));
+  int seen = 0;
   for (it->Seek(from); it->Valid() && it->key().compare(to) < 0; it->Next()) {
+    if (seen++ == kScanStep) {
+      from = it->key().ToString();
+      return true;
+    }
     ASSIGN_OR_RETURN(const v1::UsageRow row, Parse(it->value()));
     const rocksdb::Slice key = it->key();
-    if (!visit(PositionOf({key.data(), key.size()}), row)) break;
+    ASSIGN_OR_RETURN(const bool go_on,
+                     visit(PositionOf({key.data(), key.size()}), row));
+    if (!go_on) return false;
   }
-  return storage::ToStatus(it->status());
+  RETURN_IF_ERROR(storage::ToStatus(it->status()));
+  return false;
 }
 
 absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
@@ -123,7 +141,7 @@ absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     std::unique_ptr<rocksdb::Iterator> it(
-        handle->NewIterator({}, handle.family(index_)));
+        handle->NewIterator({}, handle.family(kUsageIndexFamily)));
     const std::string prefix = scan.request_id + '\0';
     for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix);
          it->Next()) {
@@ -133,11 +151,13 @@ absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
   }
   for (const std::string& attempt : attempts) {
     ASSIGN_OR_RETURN(const std::optional<Known> known,
-                     Find(*database_, usage_, index_, attempt));
+                     Find(*database_, attempt));
     if (!known || known->key <= after) continue;
     const uint64_t start = MicrosOf(known->row.start_time());
     if (start < MicrosOf(scan.start) || start >= MicrosOf(scan.end)) continue;
-    if (!visit(PositionOf(known->key), known->row)) break;
+    ASSIGN_OR_RETURN(const bool go_on,
+                     visit(PositionOf(known->key), known->row));
+    if (!go_on) break;
   }
   return absl::OkStatus();
 }
@@ -151,14 +171,14 @@ absl::Status RocksdbUsageLedger::DeleteBefore(absl::Time time) {
     {
       ASSIGN_OR_RETURN(const auto handle, database_->Use());
       std::unique_ptr<rocksdb::Iterator> it(
-          handle->NewIterator({}, handle.family(usage_)));
+          handle->NewIterator({}, handle.family(kUsageFamily)));
       for (it->SeekToFirst();
            it->Valid() && it->key().compare(to) < 0 && deleted < kStep;
            it->Next(), ++deleted) {
         rocksdb::Slice attempt = it->key();
         attempt.remove_prefix(8);
-        batch.Delete(handle.family(usage_), it->key());
-        batch.Delete(handle.family(index_), attempt);
+        batch.Delete(handle.family(kUsageFamily), it->key());
+        batch.Delete(handle.family(kUsageIndexFamily), attempt);
       }
       RETURN_IF_ERROR(storage::ToStatus(it->status()));
     }

@@ -12,20 +12,22 @@ namespace gateway::metrics_collector {
 //   family `usage_index`  request_id NUL attempt(8)             -> start_us(8)
 class RocksdbUsageLedger : public UsageLedger {
  public:
-  // `database` outlives it; the families are indexes into it.
-  RocksdbUsageLedger(storage::Database* database, size_t usage_family,
-                     size_t index_family);
+  // `database`, from OpenStore, outlives it.
+  explicit RocksdbUsageLedger(storage::Database* database)
+      : database_(database) {}
 
   absl::StatusOr<Appended> Append(std::span<const v1::UsageRow> rows) override;
   absl::Status Scan(const UsageScan& scan, const Visitor& visit) const override;
   absl::Status DeleteBefore(absl::Time time) override;
 
  private:
+  // Visits some rows from the key `from` on, and sets it behind the last one.
+  // False: that was all, or the visitor has enough.
+  absl::StatusOr<bool> ScanSome(std::string& from, const std::string& to,
+                                const Visitor& visit) const;
   absl::Status ScanRequest(const UsageScan& scan, const Visitor& visit) const;
 
   storage::Database* const database_;
-  const size_t usage_;
-  const size_t index_;
   // Held from the look at what is known to the write that depends on it.
   Mutex append_mu_;
 };

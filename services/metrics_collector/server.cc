@@ -1,23 +1,26 @@
 #include "services/metrics_collector/server.h"
 
-#include <optional>
+#include <atomic>
 #include <thread>
 
 #include "common/clients/checked_metrics_collector.h"
 #include "common/clients/grpc_metrics_collector_server.h"
 #include "common/concurrency/mutex.h"
+#include "common/concurrency/thread.h"
+#include "common/log/log.h"
 #include "common/process/grpc_front.h"
 #include "common/status/macros.h"
 #include "common/storage/database.h"
 #include "services/metrics_collector/maintenance.h"
 #include "services/metrics_collector/metrics_collector_service.h"
 #include "services/metrics_collector/rocksdb_request_log.h"
+#include "services/metrics_collector/rocksdb_store.h"
 #include "services/metrics_collector/rocksdb_usage_ledger.h"
 
 namespace gateway::metrics_collector {
 namespace {
 
-constexpr absl::Duration kMaintenanceInterval = absl::Seconds(5);
+constexpr absl::Duration kMaintenanceInterval = absl::Seconds(1);
 constexpr absl::Duration kSweepInterval = absl::Minutes(1);
 
 // What lives from Start to Stop.
@@ -26,11 +29,17 @@ struct Running {
           std::unique_ptr<storage::Database> opened,
           std::unique_ptr<RocksdbRequestLog> request_log, Metrics* metrics)
       : database(std::move(opened)),
-        ledger(database.get(), 0, 1),
+        ledger(database.get()),
         log(std::move(request_log)),
         privacy(options.covert, options.contents),
-        service({&ledger, log.get(), &open, &privacy, &disk, dependencies.clock,
-                 metrics}),
+        service({.ledger = &ledger,
+                 .log = log.get(),
+                 .open = &open,
+                 .privacy = &privacy,
+                 .disk = &disk,
+                 .queries = &queries,
+                 .clock = dependencies.clock,
+                 .metrics = metrics}),
         maintenance(&ledger, log.get(), &open, metrics,
                     {options.contents_retention, options.request_retention,
                      options.usage_retention, options.request_log_bytes}) {}
@@ -41,6 +50,8 @@ struct Running {
   OpenRequests open;
   const Privacy privacy;
   BoundedExecutor disk{{.name = "disk", .threads = 2, .queue_size = 1024}};
+  // One at a time: the senders want the other core.
+  BoundedExecutor queries{{.name = "queries", .threads = 1, .queue_size = 16}};
   MetricsCollectorService service;
   Maintenance maintenance;
   CheckedUsageRecorder direct_usage{&service, Entry::kDirect};
@@ -62,29 +73,25 @@ class MetricsCollectorServer : public Server {
   std::string Name() const override { return "metrics-collector"; }
 
   absl::Status Start() override {
-    ASSIGN_OR_RETURN(
-        std::unique_ptr<storage::Database> database,
-        storage::Database::Open(
-            {.path = options_.service.data_dir,
-             .column_families = {"usage", "usage_index", "requests", "contents",
-                                 "meta"}}));
-    ASSIGN_OR_RETURN(
-        std::unique_ptr<RocksdbRequestLog> log,
-        RocksdbRequestLog::Open(database.get(),
-                                {.requests = 2, .contents = 3, .meta = 4}));
+    ASSIGN_OR_RETURN(std::unique_ptr<storage::Database> database,
+                     OpenStore(options_.service.data_dir, dependencies_.env));
+    ASSIGN_OR_RETURN(std::unique_ptr<RocksdbRequestLog> log,
+                     RocksdbRequestLog::Open(database.get()));
     running_ =
         std::make_unique<Running>(options_, dependencies_, std::move(database),
                                   std::move(log), &metrics_);
     RETURN_IF_ERROR(running_->maintenance.Resume(dependencies_.clock->Now()));
+    if (serve_grpc_) {
+      RETURN_IF_ERROR(front_.Start(
+          options_.service,
+          {MakeUsageRecorderService(front_.bridge(), &running_->grpc_usage),
+           MakeTelemetryReceiverService(front_.bridge(),
+                                        &running_->grpc_telemetry),
+           MakeMetricsQueryService(front_.bridge(), &running_->grpc_query)}));
+    }
     started_.store(running_.get());
-    maintainer_ = std::thread([this] { Maintain(); });
-    if (!serve_grpc_) return absl::OkStatus();
-    return front_.Start(
-        options_.service,
-        {MakeUsageRecorderService(front_.bridge(), &running_->grpc_usage),
-         MakeTelemetryReceiverService(front_.bridge(),
-                                      &running_->grpc_telemetry),
-         MakeMetricsQueryService(front_.bridge(), &running_->grpc_query)});
+    maintainer_ = StartThread("maintenance", [this] { Maintain(); });
+    return absl::OkStatus();
   }
 
   std::vector<process::Check> Checks() const override {
@@ -107,21 +114,23 @@ class MetricsCollectorServer : public Server {
   process::ShutdownOptions Shutdown() const override {
     return options_.service.shutdown;
   }
-  void AnnounceDrain() override { front_.AnnounceDrain(); }
+  void AnnounceDrain() override {
+    draining_.store(true);
+    front_.AnnounceDrain();
+  }
   void BeginDrain() override { front_.BeginDrain(); }
   size_t Active() const override { return front_.Active(); }
   void CancelRemaining() override { front_.CancelRemaining(); }
 
   void Stop() override {
-    front_.Stop();
-    if (maintainer_.joinable()) {
-      {
-        MutexLock lock(mu_);
-        stopping_ = true;
-      }
-      wake_.NotifyAll();
-      maintainer_.join();
+    draining_.store(true);
+    {
+      MutexLock lock(mu_);
+      stopping_ = true;
     }
+    wake_.NotifyAll();
+    if (maintainer_.joinable()) maintainer_.join();
+    front_.Stop();
     started_.store(nullptr);
     running_.reset();
   }
@@ -140,8 +149,8 @@ class MetricsCollectorServer : public Server {
     while (!stopping_) {
       mu_.Unlock();
       const absl::Time now = dependencies_.clock->Now();
+      FollowHealth();
       // A failure shows in Checks, and the next round tries again.
-      (void)running_->database->Reopen();
       (void)running_->maintenance.CloseLost(now);
       if (now >= next_sweep) {
         (void)running_->maintenance.Sweep(now);
@@ -152,8 +161,34 @@ class MetricsCollectorServer : public Server {
     }
   }
 
+  // Opens the store again once it can be written; gRPC's health goes with it
+  // until the drain ends it for good.
+  void FollowHealth() {
+    storage::Database& database = *running_->database;
+    if (!database.Health().ok()) {
+      SetReady(false);
+      if (database.Reopen().ok()) reload_ = true;
+    }
+    // What a failed write left behind is known only now.
+    if (reload_ && running_->log->Reload().ok()) reload_ = false;
+    SetReady(database.Health().ok());
+  }
+
+  void SetReady(bool ready) {
+    if (std::exchange(ready_, ready) == ready) return;
+    front_.SetReady(ready && !draining_.load());
+    // The drain may have begun in between.
+    if (draining_.load()) front_.SetReady(false);
+    LOG_WARNING("metrics", ready ? "the store can be written again"
+                                 : "the store cannot be written");
+  }
+
   const Options options_;
   const Dependencies dependencies_;
+  std::atomic<bool> draining_{false};
+  // The maintenance thread's.
+  bool ready_ = true;
+  bool reload_ = false;
   bool serve_grpc_ = true;
   Metrics metrics_;
   process::GrpcFront front_;
@@ -163,7 +198,7 @@ class MetricsCollectorServer : public Server {
   Mutex mu_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread maintainer_;
+  std::jthread maintainer_;
 };
 
 }  // namespace

@@ -11,15 +11,21 @@
 #include "common/time/clock.h"
 #include "services/metrics_collector/config.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace gateway::metrics_collector {
 
 // metrics-collector: the ledger and the request log behind their gRPC services.
 class Server : public process::Service {
  public:
-  // Both outlive the server.
+  // All outlive the server.
   struct Dependencies {
     IoPool* io;
     Clock* clock = RealClock();
+    // For the store; see storage::DatabaseOptions.
+    rocksdb::Env* env = nullptr;
   };
 
   // Opens nothing yet.

@@ -31,9 +31,10 @@ class UsageLedger {
     int64_t stored = 0;
     int64_t duplicates = 0;
   };
-  // Gets each row with its position, oldest first; false ends the scan.
-  using Visitor =
-      std::function<bool(const std::string& position, const v1::UsageRow& row)>;
+  // Gets each row with its position, oldest first; false or an error ends the
+  // scan.
+  using Visitor = std::function<absl::StatusOr<bool>(
+      const std::string& position, const v1::UsageRow& row)>;
 
   virtual ~UsageLedger() = default;
 
@@ -43,7 +44,8 @@ class UsageLedger {
   virtual absl::StatusOr<Appended> Append(
       std::span<const v1::UsageRow> rows) = 0;
 
-  // INVALID_ARGUMENT for an `after` that no scan has given out.
+  // INVALID_ARGUMENT for an `after` that no scan has given out; the visitor's
+  // error.
   virtual absl::Status Scan(const UsageScan& scan,
                             const Visitor& visit) const = 0;
 

@@ -3,6 +3,7 @@
 #include "gmock/gmock.h"
 #include "services/metrics_collector/rocksdb_request_log.h"
 #include "services/metrics_collector/rocksdb_usage_ledger.h"
+#include "tests/support/fake_clock.h"
 #include "tests/unit/services/metrics_collector/records.h"
 
 namespace gateway::metrics_collector {
@@ -10,12 +11,25 @@ namespace {
 
 class QueriesTest : public StoreTest {
  protected:
-  QueriesTest() : ledger_(database_.get(), 0, 1) {
-    log_ = *RocksdbRequestLog::Open(database_.get(),
-                                    {.requests = 2, .contents = 3, .meta = 4});
-  }
+  QueriesTest()
+      : ledger_(database_.get()),
+        log_(*RocksdbRequestLog::Open(database_.get())) {}
   ~QueriesTest() override { log_.reset(); }
 
+  // Within all the time there is, and `max_rows_`.
+  absl::StatusOr<v1::QueryRequestsResponse> Find(
+      const v1::QueryRequestsRequest& request) {
+    QueryBudget budget(&clock_, absl::InfiniteFuture(), max_rows_);
+    return FindRequests(*log_, request, budget);
+  }
+  absl::StatusOr<v1::QueryUsageResponse> Sum(
+      const v1::QueryUsageRequest& request) {
+    QueryBudget budget(&clock_, absl::InfiniteFuture(), max_rows_);
+    return SumUsage(ledger_, request, budget);
+  }
+
+  FakeClock clock_;
+  int64_t max_rows_ = 1000;
   RocksdbUsageLedger ledger_;
   std::unique_ptr<RocksdbRequestLog> log_;
 };
@@ -34,7 +48,7 @@ TEST_F(QueriesTest, PagesThroughMatchingRecordsOnly) {
   std::vector<std::string> ids;
   int pages = 0;
   do {
-    auto response = FindRequests(*log_, request);
+    auto response = Find(request);
     ASSERT_TRUE(response.ok()) << response.status();
     for (const auto& record : response->records()) {
       ids.push_back(record.request_id());
@@ -55,9 +69,89 @@ TEST_F(QueriesTest, FiltersByOutcomeAndClass) {
           .ok());
   v1::QueryRequestsRequest request;
   request.set_outcome(v1::OUTCOME_FAILED);
-  EXPECT_EQ(FindRequests(*log_, request)->records_size(), 1);
+  EXPECT_EQ(Find(request)->records_size(), 1);
   request.set_error_class("gateway");
-  EXPECT_EQ(FindRequests(*log_, request)->records_size(), 0);
+  EXPECT_EQ(Find(request)->records_size(), 0);
+}
+
+TEST_F(QueriesTest, FindsOneRequest) {
+  ASSERT_TRUE(log_->Append(std::vector<v1::RequestRecord>{Record("a", 10),
+                                                          Record("b", 20)})
+                  .ok());
+  v1::QueryRequestsRequest request;
+  request.set_request_id("a");
+  const auto found = Find(request);
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_EQ(found->records_size(), 1);
+  EXPECT_EQ(found->records(0).request_id(), "a");
+}
+
+TEST_F(QueriesTest, APageEndsWhereItsRowsDo) {
+  std::vector<v1::RequestRecord> records;
+  std::vector<v1::UsageRow> rows;
+  for (int i = 0; i < 10; ++i) {
+    records.push_back(Record("r" + std::to_string(i), 100 + i));
+    rows.push_back(Row("r" + std::to_string(i), 1, 100 + i));
+  }
+  ASSERT_TRUE(log_->Append(records).ok());
+  ASSERT_TRUE(ledger_.Append(rows).ok());
+  max_rows_ = 4;
+
+  v1::QueryRequestsRequest request;
+  request.set_request_id("r0");
+  std::vector<int> sizes;
+  do {
+    const auto response = Find(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    sizes.push_back(response->records_size());
+    request.set_page_token(response->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(sizes, testing::ElementsAre(0, 0, 1));
+
+  // A sum over a part of what was asked for would be wrong.
+  v1::QueryUsageRequest usage;
+  usage.set_include_rows(true);
+  const absl::Status refused = Sum(usage).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  usage.mutable_start_time()->set_seconds(106);
+  EXPECT_EQ(Sum(usage)->rows_size(), 4);
+}
+
+TEST_F(QueriesTest, APageStaysBelowTheSizeOfAMessage) {
+  std::vector<v1::RequestRecord> records;
+  for (int i = 0; i < 10; ++i) {
+    records.push_back(Record("r" + std::to_string(i), 100 + i));
+    records.back().set_request_content(std::string(2 << 20, 'x'));
+  }
+  ASSERT_TRUE(log_->Append(records).ok());
+  v1::QueryRequestsRequest request;
+  int seen = 0;
+  do {
+    const auto response = Find(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_LE(response->ByteSizeLong(), 9u << 20);
+    seen += response->records_size();
+    request.set_page_token(response->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(seen, 10);
+}
+
+TEST_F(QueriesTest, EndsWhenNobodyWaitsForTheAnswer) {
+  ASSERT_TRUE(
+      log_->Append(std::vector<v1::RequestRecord>{Record("a", 1)}).ok());
+  ASSERT_TRUE(ledger_.Append(std::vector<v1::UsageRow>{Row("a", 1, 1)}).ok());
+  QueryBudget late(&clock_, clock_.Now() + absl::Seconds(1), 64);
+  EXPECT_TRUE(FindRequests(*log_, {}, late).ok());
+  clock_.Advance(absl::Seconds(1));
+  late.Renew();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(FindRequests(*log_, {}, late).status()));
+  late.Renew();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(SumUsage(ledger_, {}, late).status()));
+
+  QueryBudget cancelled(&clock_, absl::InfiniteFuture());
+  cancelled.Cancel();
+  EXPECT_TRUE(absl::IsCancelled(FindRequests(*log_, {}, cancelled).status()));
+  EXPECT_TRUE(absl::IsCancelled(SumUsage(ledger_, {}, cancelled).status()));
 }
 
 TEST_F(QueriesTest, SumsAndPagesRows) {
@@ -71,14 +165,14 @@ TEST_F(QueriesTest, SumsAndPagesRows) {
   request.add_group_by(v1::USAGE_GROUP_TENANT);
   request.set_include_rows(true);
   request.set_page_size(3);
-  auto response = SumUsage(ledger_, request);
+  auto response = Sum(request);
   ASSERT_TRUE(response.ok()) << response.status();
   ASSERT_EQ(response->sums_size(), 1);
   EXPECT_EQ(response->sums(0).attempts(), 4);
   EXPECT_EQ(response->rows_size(), 3);
   ASSERT_FALSE(response->next_page_token().empty());
   request.set_page_token(response->next_page_token());
-  response = SumUsage(ledger_, request);
+  response = Sum(request);
   EXPECT_EQ(response->rows_size(), 1);
   EXPECT_TRUE(response->next_page_token().empty());
 }
@@ -86,17 +180,14 @@ TEST_F(QueriesTest, SumsAndPagesRows) {
 TEST_F(QueriesTest, RefusesBadPagesAndRanges) {
   v1::QueryRequestsRequest request;
   request.set_page_size(1001);
-  EXPECT_EQ(FindRequests(*log_, request).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Find(request).status().code(), absl::StatusCode::kInvalidArgument);
   request.set_page_size(0);
   request.set_page_token("nonsense");
-  EXPECT_EQ(FindRequests(*log_, request).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Find(request).status().code(), absl::StatusCode::kInvalidArgument);
   v1::QueryUsageRequest usage;
   usage.mutable_start_time()->set_seconds(2);
   usage.mutable_end_time()->set_seconds(1);
-  EXPECT_EQ(SumUsage(ledger_, usage).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Sum(usage).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "common/storage/database.h"
 #include "gateway/metrics_collector/v1/metrics_collector.pb.h"
 #include "gtest/gtest.h"
+#include "services/metrics_collector/rocksdb_store.h"
 
 // Rows and records as senders make them, and a database to put them into.
 namespace gateway::metrics_collector {
@@ -60,10 +61,7 @@ class StoreTest : public testing::Test {
 
   void OpenDatabase() {
     database_.reset();
-    auto opened = storage::Database::Open(
-        {.path = path_,
-         .column_families = {"usage", "usage_index", "requests", "contents",
-                             "meta"}});
+    auto opened = OpenStore(path_);
     ASSERT_TRUE(opened.ok()) << opened.status();
     database_ = *std::move(opened);
   }

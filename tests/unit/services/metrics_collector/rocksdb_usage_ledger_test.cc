@@ -8,7 +8,7 @@ namespace {
 
 class RocksdbUsageLedgerTest : public StoreTest {
  protected:
-  RocksdbUsageLedger Ledger() { return {database_.get(), 0, 1}; }
+  RocksdbUsageLedger Ledger() { return RocksdbUsageLedger(database_.get()); }
 
   UsageLedger::Appended Append(const std::vector<v1::UsageRow>& rows) {
     auto ledger = Ledger();
@@ -21,17 +21,13 @@ class RocksdbUsageLedgerTest : public StoreTest {
   std::vector<std::string> Seen(const UsageScan& scan, int limit = 1000,
                                 std::string* last = nullptr) {
     std::vector<std::string> seen;
-    auto ledger = Ledger();
-    EXPECT_TRUE(
-        ledger
-            .Scan(scan,
-                  [&](const std::string& position, const v1::UsageRow& row) {
-                    seen.push_back(row.request_id() + "/" +
-                                   std::to_string(row.attempt()));
-                    if (last != nullptr) *last = position;
-                    return static_cast<int>(seen.size()) < limit;
-                  })
-            .ok());
+    const auto visit = [&](const std::string& position,
+                           const v1::UsageRow& row) {
+      seen.push_back(row.request_id() + "/" + std::to_string(row.attempt()));
+      if (last != nullptr) *last = position;
+      return static_cast<int>(seen.size()) < limit;
+    };
+    EXPECT_TRUE(Ledger().Scan(scan, visit).ok());
     return seen;
   }
 };
@@ -102,6 +98,31 @@ TEST_F(RocksdbUsageLedgerTest, GoesOnAfterAPosition) {
   std::string position;
   EXPECT_THAT(Seen({}, 2, &position), ElementsAre("a/1", "b/1"));
   EXPECT_THAT(Seen({.after = position}), ElementsAre("c/1"));
+}
+
+TEST_F(RocksdbUsageLedgerTest, ALongScanSeesEachRowOnce) {
+  std::vector<v1::UsageRow> rows;
+  for (int i = 0; i < 10'000; ++i) {
+    rows.push_back(Row(std::to_string(i), 1, i));
+  }
+  Append(rows);
+  const std::vector<std::string> seen = Seen({}, 20'000);
+  ASSERT_EQ(seen.size(), rows.size());
+  for (size_t i = 0; i < seen.size(); ++i) {
+    ASSERT_EQ(seen[i], std::to_string(i) + "/1");
+  }
+}
+
+TEST_F(RocksdbUsageLedgerTest, AVisitorsErrorEndsTheScan) {
+  Append({Row("a", 1, 10), Row("a", 2, 11)});
+  int seen = 0;
+  const auto visit = [&](const std::string&, const v1::UsageRow&) {
+    ++seen;
+    return absl::StatusOr<bool>(absl::CancelledError());
+  };
+  EXPECT_TRUE(absl::IsCancelled(Ledger().Scan({}, visit)));
+  EXPECT_TRUE(absl::IsCancelled(Ledger().Scan({.request_id = "a"}, visit)));
+  EXPECT_EQ(seen, 2);
 }
 
 TEST_F(RocksdbUsageLedgerTest, RefusesAForeignPosition) {

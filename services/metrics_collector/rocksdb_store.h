@@ -1,0 +1,29 @@
+#ifndef GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_STORE_H_
+#define GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_STORE_H_
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+
+#include "common/storage/database.h"
+
+namespace gateway::metrics_collector {
+
+// Families of the one database, by their place in it. Stored under their names,
+// do not change: `usage`, `usage_index`, `requests`, `contents`, `meta`.
+inline constexpr size_t kUsageFamily = 0;
+inline constexpr size_t kUsageIndexFamily = 1;
+inline constexpr size_t kRequestsFamily = 2;
+inline constexpr size_t kContentsFamily = 3;
+inline constexpr size_t kMetaFamily = 4;
+
+// Opens the database that ledger and request log share. `env`: see
+// DatabaseOptions. As Database::Open, and FAILED_PRECONDITION: it is of another
+// format, which stands in `meta` under `format`.
+absl::StatusOr<std::unique_ptr<storage::Database>> OpenStore(
+    const std::string& path, rocksdb::Env* env = nullptr);
+
+}  // namespace gateway::metrics_collector
+
+#endif  // GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_STORE_H_
