@@ -33,15 +33,26 @@ def test_session_store_away(mesh):
 
 
 def test_metrics_collector_away(mesh, provider):
+    assert is_well(mesh)
     mesh.kill("metrics-collector")
-    for _ in range(20):
-        assert is_well(mesh)
-    assert mesh.ready_status("model-router") == 200
+    begin = time.monotonic()
+    for i in range(20):
+        assert is_well(mesh, stream=i % 2 == 0)
+    assert time.monotonic() - begin < 5, "nobody waits for it"
+    for service in ("ingress", "model-router"):
+        assert mesh.ready_status(service) == 200
     assert mesh.metric("model-router", "agentgw_usage_spool_bytes") > 0
     mesh.start("metrics-collector")
-    wait_until(lambda: len(ledger(mesh)) == 20, 20, "the spool's rows")
+    wait_until(lambda: len(ledger(mesh)) == 21, 20, "the spool's rows")
+    wait_until(lambda: len(request_log(mesh)) == 21, 20, "the records")
+    time.sleep(1)
+    rows = ledger(mesh)
+    assert len({(r.request_id, r.attempt) for r in rows}) == len(rows) == 21
     sent = sum(line["tokens_sent"] for line in provider.log_lines())
-    assert sum(row.usage.output_tokens for row in ledger(mesh)) == sent
+    assert sum(row.usage.output_tokens for row in rows) == sent
+    assert len(request_log(mesh)) == 21
+    assert mesh.metric("model-router", "agentgw_usage_spool_dropped_rows") == 0
+    assert mesh.metric("ingress", "agentgw_telemetry_dropped_total") == 0
 
 
 def test_model_router_away(mesh):
