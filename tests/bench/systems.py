@@ -3,8 +3,13 @@
 import json
 import pathlib
 import shutil
+import sys
 
-from processes import Process, free_ports
+from processes import Process
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support.ports import free_ports  # noqa: E402
 
 MODELS = ("fake-8x0", "fake-50x0", "fake-50x20", "fake-2x600000")
 

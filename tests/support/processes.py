@@ -7,10 +7,8 @@ are free ones on loopback. TEST_BUILD_DIR names the build (build/release).
 import json
 import os
 import pathlib
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,30 +17,13 @@ import urllib.request
 
 import yaml
 
+from support.ports import free_ports
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TEST_BUILD_DIR", ROOT / "build/release"))
 
 SERVICES = ["ingress", "model-router", "batch-aggregator", "session-store",
             "metrics-collector"]
-
-
-def free_ports(count):
-    """Ports that nobody listened on a moment ago.
-
-    Below the range from which the system serves outgoing connections, so that
-    none of these takes one while its service is restarted.
-    """
-    ports = []
-    while len(ports) < count:
-        port = random.randrange(12_000, 32_000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 def wait_until(condition, seconds=20, what="condition"):
