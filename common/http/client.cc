@@ -101,12 +101,10 @@ std::shared_ptr<ClientConnection> ClientPool::Make(OriginPool& origin) {
                                             options);
 }
 
-Awaitable<Wake> ClientPool::AwaitRoom(OriginPool& origin,
-                                      absl::Duration timeout) {
+Awaitable<Wake> ClientPool::AwaitRoom(OriginPool& origin, SteadyTime until) {
   Wakeup wakeup(io.get_executor());
   Deadline deadline(io, [&wakeup] { wakeup.Notify(Wake::kTimeout); });
-  deadline.Set(std::chrono::steady_clock::now() +
-               absl::ToChronoNanoseconds(timeout));
+  deadline.Set(until);
   origin.waiters.push_back(&wakeup);
   const Wake wake = co_await wakeup.Wait();
   std::erase(origin.waiters, &wakeup);
@@ -117,10 +115,14 @@ void ClientPool::WakeOne(OriginPool& origin) {
   if (origin.waiters.empty() || shut_) return;
   // The caller may be a destructor: nobody is resumed from inside it.
   asio::post(io, [self = shared_from_this(), &origin] {
-    if (origin.waiters.empty()) return;
-    Wakeup* first = origin.waiters.front();
-    origin.waiters.erase(origin.waiters.begin());
-    first->Notify(Wake::kReady);
+    while (!origin.waiters.empty()) {
+      Wakeup* first = origin.waiters.front();
+      origin.waiters.erase(origin.waiters.begin());
+      // One that was cancelled just now has no use for it.
+      if (!first->waiting()) continue;
+      first->Notify(Wake::kReady);
+      return;
+    }
   });
 }
 
@@ -131,8 +133,7 @@ void ClientPool::Release(std::shared_ptr<ClientConnection> connection) {
     connection->Close();
     return;
   }
-  connection->Rest(std::chrono::steady_clock::now() +
-                   absl::ToChronoNanoseconds(options.idle_timeout));
+  connection->Rest(SteadyAfter(options.idle_timeout));
   origin.idle.push_back(std::move(connection));
   stats.idle_connections.fetch_add(1, std::memory_order_relaxed);
   WakeOne(origin);
@@ -216,7 +217,7 @@ Awaitable<absl::StatusOr<std::string>> ResponseStream::ReadAll(
     if (run->empty()) co_return all;
     if (run->size() > limit - all.size()) {
       connection_->Close();
-      co_return MakeTransportError(TransportError::kBadResponse,
+      co_return MakeTransportError(TransportError::kBodyTooLarge,
                                    "the response body is too large");
     }
     all.append(run->data(), run->size());
@@ -237,6 +238,8 @@ Awaitable<absl::Status> Client::Prepare(
     const ClientRequest& request, bool fresh,
     std::shared_ptr<ClientConnection>& out) {
   OriginPool& origin = pool_->For(*request.origin);
+  const SteadyTime until = std::min(SteadyAfter(request.connect_timeout),
+                                    SteadyOf(request.deadline));
   while (true) {
     if (!fresh) out = pool_->TakeIdle(origin);
     if (out != nullptr) {
@@ -244,8 +247,7 @@ Awaitable<absl::Status> Client::Prepare(
       co_return absl::OkStatus();
     }
     if (origin.open < pool_->options.max_connections_per_origin) break;
-    const Wake wake =
-        co_await pool_->AwaitRoom(origin, request.connect_timeout);
+    const Wake wake = co_await pool_->AwaitRoom(origin, until);
     if (wake == Wake::kCancelled) co_return absl::CancelledError("cancelled");
     if (wake == Wake::kTimeout) {
       co_return MakeTransportError(TransportError::kTimeoutConnect,
@@ -255,8 +257,7 @@ Awaitable<absl::Status> Client::Prepare(
   out = pool_->Make(origin);
   pool_->stats.connects.fetch_add(1, std::memory_order_relaxed);
   absl::Status status = co_await out->Connect(
-      origin.origin, origin.origin.tls ? &trust_->context() : nullptr,
-      request.connect_timeout);
+      origin.origin, origin.origin.tls ? &trust_->context() : nullptr, until);
   if (!status.ok() && !absl::IsCancelled(status)) {
     pool_->stats.connect_failures.fetch_add(1, std::memory_order_relaxed);
   }

@@ -46,7 +46,7 @@ absl::StatusOr<Origin> ParseOrigin(absl::string_view url,
 struct ClientOptions {
   size_t max_idle_per_origin = 256;
   absl::Duration idle_timeout = absl::Seconds(55);
-  // Beyond it a request waits for its connect_timeout.
+  // Beyond it a request waits, as long as for a connection.
   size_t max_connections_per_origin = 4096;
   size_t max_header_bytes = 64 * 1024;
 };
@@ -61,10 +61,12 @@ struct ClientRequest {
   const Headers* headers = nullptr;
   // Sent by gather writes, never copied together.
   std::span<const absl::string_view> body;
-  // For the name, the connection and, once more, the TLS handshake.
+  // For a usable connection: room in the pool, the name, the connection and
+  // the TLS handshake together. Never longer than `deadline`.
   absl::Duration connect_timeout = absl::Seconds(2);
-  // From a usable connection to the whole response head.
-  absl::Duration header_timeout = absl::Seconds(30);
+  // When the whole response head has to be there, however often the request
+  // is sent.
+  absl::Time deadline = absl::InfiniteFuture();
   // Asked before the request is sent once more, since the origin may have seen
   // it already. An error ends the request with it. Null: no objection.
   const std::function<absl::Status()>* before_resend = nullptr;
@@ -90,7 +92,7 @@ class ResponseStream {
   Awaitable<absl::StatusOr<absl::string_view>> Read(absl::Time deadline);
   // Whether all of the body has been handed out: the next Read is its end.
   bool complete() const;
-  // The rest of the body. kBadResponse if it exceeds `limit`.
+  // The rest of the body. kBodyTooLarge if it exceeds `limit`.
   Awaitable<absl::StatusOr<std::string>> ReadAll(absl::Time deadline,
                                                  size_t limit);
 
@@ -155,6 +157,7 @@ class Client {
   const ClientStats& stats() const;
 
  private:
+  // A connection for `request` by its connect_timeout.
   Awaitable<absl::Status> Prepare(const ClientRequest& request, bool fresh,
                                   std::shared_ptr<ClientConnection>& out);
 

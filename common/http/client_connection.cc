@@ -2,7 +2,6 @@
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
-#include <absl/time/clock.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
@@ -15,13 +14,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 
 constexpr size_t kBufferSize = 16 * 1024;
-
-SteadyTime SteadyOf(absl::Time deadline) {
-  if (deadline == absl::InfiniteFuture()) return Deadline::kNever;
-  const absl::Duration left =
-      std::min(deadline - absl::Now(), absl::Hours(24 * 365));
-  return std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(left);
-}
 
 bool IsTarget(absl::string_view target) {
   if (target.empty()) return false;
@@ -202,8 +194,7 @@ Awaitable<absl::Status> ClientConnection::Handshake(const Origin& origin,
 
 Awaitable<absl::Status> ClientConnection::Connect(const Origin& origin,
                                                   const TlsContext* tls,
-                                                  absl::Duration timeout) {
-  const SteadyTime deadline = SteadyOf(absl::Now() + timeout);
+                                                  SteadyTime deadline) {
   deadline_.Set(deadline);
   std::vector<tcp::endpoint> endpoints;
   absl::Status status = co_await Resolve(origin, endpoints);
@@ -211,7 +202,7 @@ Awaitable<absl::Status> ClientConnection::Connect(const Origin& origin,
   status = co_await ConnectTo(endpoints, deadline);
   if (!status.ok()) co_return status;
   if (tls != nullptr) {
-    deadline_.Set(SteadyOf(absl::Now() + timeout));
+    deadline_.Set(deadline);
     status = co_await Handshake(origin, *tls);
   }
   deadline_.Clear();
@@ -309,8 +300,7 @@ Awaitable<absl::Status> ClientConnection::Exchange(const ClientRequest& request,
     Close();
     co_return written;
   }
-  deadline_.Set(std::chrono::steady_clock::now() +
-                absl::ToChronoNanoseconds(request.header_timeout));
+  deadline_.Set(SteadyOf(request.deadline));
   const Wake wake = co_await SendAll(request);
   if (wake != Wake::kReady) {
     co_return FailWait(wake, TransportError::kTimeoutHeaders,

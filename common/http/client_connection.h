@@ -27,8 +27,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
   // Resolves, connects and shakes hands; `tls` may be null.
   Awaitable<absl::Status> Connect(const Origin& origin, const TlsContext* tls,
-                                  absl::Duration timeout);
-  // Sends the request and reads the head of the response.
+                                  SteadyTime deadline);
+  // Sends the request and reads the head of the response, by its deadline.
   Awaitable<absl::Status> Exchange(const ClientRequest& request,
                                    absl::string_view host);
   Awaitable<absl::StatusOr<absl::string_view>> Read(absl::Time deadline);
@@ -133,7 +133,7 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   std::shared_ptr<ClientConnection> TakeIdle(OriginPool& origin);
   std::shared_ptr<ClientConnection> Make(OriginPool& origin);
   // Waits until a further connection may be opened or a pooled one is free.
-  Awaitable<Wake> AwaitRoom(OriginPool& origin, absl::Duration timeout);
+  Awaitable<Wake> AwaitRoom(OriginPool& origin, SteadyTime until);
   // Back from a request.
   void Release(std::shared_ptr<ClientConnection> connection);
   void Expire(ClientConnection* connection);

@@ -1,6 +1,10 @@
 #ifndef GATEWAY_COMMON_HTTP_DEADLINE_H_
 #define GATEWAY_COMMON_HTTP_DEADLINE_H_
 
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
+
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -11,6 +15,18 @@
 namespace gateway::http {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
+
+// `delay` from now; a year at most.
+inline SteadyTime SteadyAfter(absl::Duration delay) {
+  return std::chrono::steady_clock::now() +
+         absl::ToChronoNanoseconds(std::min(delay, absl::Hours(24 * 365)));
+}
+
+// The same instant; SteadyTime::max() for InfiniteFuture.
+inline SteadyTime SteadyOf(absl::Time time) {
+  if (time == absl::InfiniteFuture()) return SteadyTime::max();
+  return SteadyAfter(time - absl::Now());
+}
 
 // A deadline that moves with nearly every event. Moving it later costs a store:
 // the timer fires at the old time, looks, and sleeps again. All calls on the io

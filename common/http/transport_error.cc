@@ -20,6 +20,8 @@ absl::StatusCode CodeOf(TransportError kind) {
       return absl::StatusCode::kInternal;
     case TransportError::kTruncated:
       return absl::StatusCode::kDataLoss;
+    case TransportError::kBodyTooLarge:
+      return absl::StatusCode::kResourceExhausted;
     default:
       return absl::StatusCode::kUnavailable;
   }
@@ -47,6 +49,8 @@ absl::string_view Name(TransportError kind) {
       return "truncated";
     case TransportError::kTimeoutRead:
       return "timeout_read";
+    case TransportError::kBodyTooLarge:
+      return "body_too_large";
   }
   return "unknown";
 }

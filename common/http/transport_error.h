@@ -16,9 +16,10 @@ enum class TransportError {
   kReset,           // The connection ended before a response. [UNAVAILABLE]
   kTimeoutConnect,  // Neither, in time. [DEADLINE_EXCEEDED]
   kTimeoutHeaders,  // No response head in time. [DEADLINE_EXCEEDED]
-  kBadResponse,     // Not HTTP, or malformed, or too large. [INTERNAL]
+  kBadResponse,     // Not HTTP, malformed, or too large a head. [INTERNAL]
   kTruncated,       // The body ended before its announced end. [DATA_LOSS]
   kTimeoutRead,     // No byte of the body in time. [DEADLINE_EXCEEDED]
+  kBodyTooLarge,    // More than its reader takes. [RESOURCE_EXHAUSTED]
 };
 
 // `kResolve` is "resolve", and so on: for logs and metric labels.

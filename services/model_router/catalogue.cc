@@ -158,10 +158,6 @@ class CatalogueReader {
     } else {
       ReadHttp(key, row, *provider);
     }
-    ReadCount(key + ".maxIdleConnections", row.has_max_idle_connections(),
-              row.max_idle_connections(), provider->max_idle_connections);
-    ReadCount(key + ".maxConnections", row.has_max_connections(),
-              row.max_connections(), provider->max_connections);
     catalogue_->providers_.push_back(std::move(provider));
   }
 
@@ -169,6 +165,13 @@ class CatalogueReader {
                 Provider& provider) {
     if (!row.base_url().empty()) Fault(key + ".baseUrl", "mock has none");
     if (row.has_key()) Fault(key + ".key", "mock has none");
+    if (!row.ca_file().empty()) Fault(key + ".caFile", "mock has none");
+    if (row.has_max_idle_connections()) {
+      Fault(key + ".maxIdleConnections", "mock has no connections");
+    }
+    if (row.has_max_connections()) {
+      Fault(key + ".maxConnections", "mock has no connections");
+    }
     const absl::Duration interval = ToDuration(row.mock().token_interval());
     const absl::Duration delay = ToDuration(row.mock().first_token_delay());
     if (interval < absl::ZeroDuration()) {
@@ -205,6 +208,13 @@ class CatalogueReader {
       Fault(key + ".key", "needs `file` or `env`");
     }
     provider.ca_file = row.ca_file();
+    if (!row.ca_file().empty() && absl::StartsWith(url, "http://")) {
+      Fault(key + ".caFile", "only with a baseUrl of https://");
+    }
+    ReadCount(key + ".maxIdleConnections", row.has_max_idle_connections(),
+              row.max_idle_connections(), provider.max_idle_connections);
+    ReadCount(key + ".maxConnections", row.has_max_connections(),
+              row.max_connections(), provider.max_connections);
   }
 
   void ReadModel(const std::string& name, const config::v1::Model& row) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/config/secret.h"
+#include "common/http/client.h"
 
 namespace gateway::model_router {
 namespace {
@@ -30,6 +31,17 @@ std::vector<std::string> ReadKeys(const config::v1::Config& config,
   return keys;
 }
 
+// What the start would find out too late for `check`.
+void CheckAuthorities(const Catalogue& catalogue, process::Faults& faults) {
+  for (const auto& provider : catalogue.providers()) {
+    if (provider->ca_file.empty()) continue;
+    const auto trust = http::TlsTrust::Create(provider->ca_file);
+    if (trust.ok()) continue;
+    faults.Add(absl::StrCat("providers.", provider->name, ".caFile"),
+               trust.status().message());
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
@@ -44,6 +56,7 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   if (catalogue.ok()) {
     options.catalogue = *std::move(catalogue);
     options.keys = ReadKeys(config, *options.catalogue, faults);
+    CheckAuthorities(*options.catalogue, faults);
   }
 
   options.coalesce = process::ToDuration(config.stream().coalesce());

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 
 #include "common/concurrency/awaitable.h"
@@ -49,11 +50,13 @@ struct ProviderCall {
   int64_t max_output_tokens = 0;
   // The answer is wanted in typed form too.
   bool want_turn = false;
+  // A larger answer cannot be handed on: TooLargeToDeliver.
+  size_t max_answer_bytes = std::numeric_limits<size_t>::max();
   AttemptLimits* limits = nullptr;
-  // To be called before the same request is sent once more because a kept
-  // connection died under it: what may have been seen twice is booked twice. An
+  // To be called before the request is sent once more, to the same target and
+  // for the reason given: what may have been seen twice is booked twice. An
   // error ends the attempt.
-  std::function<absl::Status()> before_resend;
+  std::function<absl::Status(const absl::Status& why)> before_resend;
 };
 
 // What an attempt came to. Filled as it goes, so that it is right at any end.
@@ -83,6 +86,10 @@ struct Answer {
   // Only of a failed one.
   OtherTarget other_target = OtherTarget::kNo;
 };
+
+// An answer that is complete, or is getting there, and has no way to the
+// caller.
+absl::Status TooLargeToDeliver();
 
 // Where the runs of an answer go as they come.
 class AnswerSink {

@@ -16,6 +16,10 @@
 
 namespace gateway::model_router {
 
+// What an event may hold beside an answer: usage, cost, receipt, and the names
+// and ids of messages that carry the answer further.
+inline constexpr size_t kEventOverhead = 256 << 10;
+
 // What a call needs of the router. All of it outlives the calls.
 struct RouterParts {
   std::shared_ptr<const Catalogue> catalogue;
@@ -24,6 +28,8 @@ struct RouterParts {
   UsageSpool* spool = nullptr;
   RouteObserver* observer = nullptr;
   Clock* clock = nullptr;
+  // The largest event that reaches the caller. At least kEventOverhead.
+  size_t max_event_bytes = 33 << 20;
   // 64 random bits at each call; thread-safe.
   std::function<uint64_t()> draw;
 };

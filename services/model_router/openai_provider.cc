@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -14,6 +16,7 @@
 #include "common/dialect/openai_chat/error_codec.h"
 #include "common/dialect/openai_chat/request_codec.h"
 #include "common/dialect/openai_chat/splice.h"
+#include "common/dialect/openai_chat/usage.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
@@ -64,12 +67,13 @@ struct OutgoingBody {
   std::span<const absl::string_view> segments;
 };
 
-absl::Status BuildBody(const ProviderCall& call, OutgoingBody& body) {
+absl::Status BuildBody(const ProviderCall& call, bool with_stream_options,
+                       OutgoingBody& body) {
   if (call.envelope == nullptr) {
     openai_chat::RequestEncoding encoding;
     encoding.model = call.target->model;
     encoding.stream = call.stream;
-    encoding.include_usage = call.stream;
+    encoding.include_usage = call.stream && with_stream_options;
     ASSIGN_OR_RETURN(
         body.encoded,
         openai_chat::EncodeRequest(WithStored(call), encoding, *call.policy));
@@ -79,7 +83,8 @@ absl::Status BuildBody(const ProviderCall& call, OutgoingBody& body) {
   }
   openai_chat::SpliceOptions options;
   options.model = call.target->model;
-  options.force_include_usage = true;
+  options.force_include_usage = with_stream_options;
+  options.drop_stream_options = !with_stream_options;
   options.max_output_tokens = call.max_output_tokens;
   options.stored = call.stored;
   options.system_text = call.system_text;
@@ -98,7 +103,8 @@ absl::Status Take(dialect::ProviderError error, Answer& answer) {
 
 // What a failure below HTTP means for the caller.
 absl::Status TransportFailure(const absl::Status& status,
-                              const ProviderCall& call, Answer& answer) {
+                              const ProviderCall& call, absl::Time now,
+                              Answer& answer) {
   using http::TransportError;
   if (absl::IsCancelled(status)) return ClientClosed();
   const auto kind = http::TransportErrorOf(status);
@@ -111,13 +117,20 @@ absl::Status TransportFailure(const absl::Status& status,
                      {"detail", status.message()}});
   if (!kind) return InternalError();
   switch (*kind) {
+    case TransportError::kTimeoutConnect:
+      answer.billable = false;
+      if (now >= call.limits->deadline()) return call.limits->TimeoutError();
+      [[fallthrough]];
     case TransportError::kResolve:
     case TransportError::kConnect:
-    case TransportError::kTls:
-    case TransportError::kTimeoutConnect:
       answer.billable = false;
       return MakeError(reason::kUpstreamUnavailable,
                        "the model provider cannot be reached");
+    case TransportError::kTls:
+      answer.billable = false;
+      return MakeError(reason::kUpstreamUnavailable,
+                       "no trusted connection to the model provider can be "
+                       "made");
     case TransportError::kTimeoutHeaders:
     case TransportError::kTimeoutRead:
       return call.limits->TimeoutError();
@@ -132,6 +145,9 @@ absl::Status TransportFailure(const absl::Status& status,
     case TransportError::kTruncated:
       return MakeError(reason::kUpstreamBadResponse,
                        "the model provider's answer was cut off");
+    case TransportError::kBodyTooLarge:
+      answer.other_target = OtherTarget::kNo;
+      return TooLargeToDeliver();
   }
   return InternalError();
 }
@@ -150,9 +166,12 @@ Awaitable<void> Drain(http::ResponseStream response, absl::Time deadline) {
   }
 }
 
+// An answer that is no 2xx. `stream_options_refused`: it says that it is they
+// that are not liked.
 Awaitable<absl::Status> ReadError(http::ResponseStream& response,
                                   const ProviderCall& call, Clock& clock,
-                                  Answer& answer) {
+                                  Answer& answer,
+                                  bool& stream_options_refused) {
   answer.billable = false;
   const auto body = co_await response.ReadAll(call.limits->deadline(),
                                               OpenAiProvider::kMaxErrorBytes);
@@ -163,7 +182,18 @@ Awaitable<absl::Status> ReadError(http::ResponseStream& response,
   reply.retry_after = HeaderOf(response, "retry-after");
   reply.retry_after_ms = HeaderOf(response, "retry-after-ms");
   reply.now = clock.Now();
+  stream_options_refused =
+      call.stream && (reply.http_status == 400 || reply.http_status == 422) &&
+      absl::StrContains(reply.body, "stream_options");
   co_return Take(openai_chat::DecodeError(reply), answer);
+}
+
+// Of a 2xx body that is no answer as it should be: its tokens are paid for all
+// the same.
+void BookUnusable(absl::string_view body, Answer& answer) {
+  std::optional<chat::v1::Usage> usage = openai_chat::FindUsage(body);
+  answer.has_usage = usage.has_value();
+  if (usage) answer.usage = *std::move(usage);
 }
 
 // A whole answer as the caller's bytes.
@@ -171,6 +201,7 @@ absl::Status PassAnswer(std::string body, const ProviderCall& call,
                         Answer& answer) {
   auto read = openai_chat::SummarizeAnswer(body);
   if (auto* error = std::get_if<dialect::ProviderError>(&read)) {
+    BookUnusable(body, answer);
     return Take(std::move(*error), answer);
   }
   auto& summary = std::get<openai_chat::AnswerSummary>(read);
@@ -200,6 +231,7 @@ absl::Status TranslateAnswer(const std::string& body, const ProviderCall& call,
                              Answer& answer) {
   auto read = openai_chat::DecodeAnswer(body);
   if (auto* error = std::get_if<dialect::ProviderError>(&read)) {
+    BookUnusable(body, answer);
     return Take(std::move(*error), answer);
   }
   auto& response = std::get<chat::v1::ChatResponse>(read);
@@ -217,10 +249,13 @@ absl::Status TranslateAnswer(const std::string& body, const ProviderCall& call,
 }
 
 Awaitable<absl::Status> ReadWhole(http::ResponseStream& response,
-                                  const ProviderCall& call, Answer& answer) {
-  auto body = co_await response.ReadAll(call.limits->deadline(),
-                                        OpenAiProvider::kMaxAnswerBytes);
-  if (!body.ok()) co_return TransportFailure(body.status(), call, answer);
+                                  const ProviderCall& call, Clock& clock,
+                                  Answer& answer) {
+  auto body =
+      co_await response.ReadAll(call.limits->deadline(), call.max_answer_bytes);
+  if (!body.ok()) {
+    co_return TransportFailure(body.status(), call, clock.Now(), answer);
+  }
   if (call.envelope != nullptr) {
     co_return PassAnswer(*std::move(body), call, answer);
   }
@@ -230,37 +265,40 @@ Awaitable<absl::Status> ReadWhole(http::ResponseStream& response,
 // HTTP 200, but no stream: an error in some form, or a server that does not
 // know how to stream.
 Awaitable<absl::Status> ReadNoStream(http::ResponseStream& response,
-                                     const ProviderCall& call, Answer& answer) {
-  const auto body = co_await response.ReadAll(call.limits->deadline(),
-                                              OpenAiProvider::kMaxAnswerBytes);
-  if (!body.ok()) co_return TransportFailure(body.status(), call, answer);
+                                     const ProviderCall& call, Clock& clock,
+                                     Answer& answer) {
+  const auto body =
+      co_await response.ReadAll(call.limits->deadline(), call.max_answer_bytes);
+  if (!body.ok()) {
+    co_return TransportFailure(body.status(), call, clock.Now(), answer);
+  }
+  BookUnusable(*body, answer);
   auto read = openai_chat::SummarizeAnswer(*body);
   if (auto* error = std::get_if<dialect::ProviderError>(&read)) {
     co_return Take(std::move(*error), answer);
   }
+  answer.output_estimate = EstimateTokens(body->size());
   co_return Take(dialect::BrokenAnswer("did not stream its answer"), answer);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
-    const Provider& options, const std::string& key, absl::Duration coalesce,
-    IoPool& io, Clock* clock) {
+    const Provider& config, Options options, IoPool& io, Clock* clock) {
   std::string path;
   ASSIGN_OR_RETURN(http::Origin origin,
-                   http::ParseOrigin(options.base_url, &path));
+                   http::ParseOrigin(config.base_url, &path));
   std::shared_ptr<const http::TlsTrust> trust;
   if (origin.tls) {
-    ASSIGN_OR_RETURN(trust, http::TlsTrust::Create(options.ca_file));
+    ASSIGN_OR_RETURN(trust, http::TlsTrust::Create(config.ca_file));
   }
   std::unique_ptr<OpenAiProvider> provider(new OpenAiProvider(
-      std::move(origin), absl::StrCat(path, "/chat/completions"), key, coalesce,
-      io, clock));
+      std::move(origin), absl::StrCat(path, "/chat/completions"),
+      std::move(options), io, clock));
   http::ClientOptions client;
-  client.max_idle_per_origin =
-      static_cast<size_t>(options.max_idle_connections);
+  client.max_idle_per_origin = static_cast<size_t>(config.max_idle_connections);
   client.max_connections_per_origin =
-      static_cast<size_t>(options.max_connections);
+      static_cast<size_t>(config.max_connections);
   for (size_t i = 0; i < io.size(); ++i) {
     provider->clients_.push_back(
         std::make_unique<http::Client>(io.At(i), client, trust));
@@ -269,11 +307,11 @@ absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
 }
 
 OpenAiProvider::OpenAiProvider(http::Origin origin, std::string target,
-                               const std::string& key, absl::Duration coalesce,
-                               IoPool& io, Clock* clock)
+                               Options options, IoPool& io, Clock* clock)
     : origin_(std::move(origin)),
       target_(std::move(target)),
-      coalesce_(coalesce),
+      coalesce_(options.coalesce),
+      refused_until_(options.target_count),
       io_(io),
       clock_(*clock) {
   for (http::Headers* headers : {&whole_headers_, &stream_headers_}) {
@@ -281,8 +319,8 @@ OpenAiProvider::OpenAiProvider(http::Origin origin, std::string target,
     headers->Add("accept", headers == &whole_headers_ ? "application/json"
                                                       : "text/event-stream");
     headers->Add("user-agent", "agent-gateway");
-    if (!key.empty()) {
-      headers->Add("authorization", absl::StrCat("Bearer ", key));
+    if (!options.key.empty()) {
+      headers->Add("authorization", absl::StrCat("Bearer ", options.key));
     }
   }
 }
@@ -295,8 +333,28 @@ OpenAiProvider::~OpenAiProvider() {
 
 Awaitable<absl::Status> OpenAiProvider::Call(const ProviderCall& call,
                                              AnswerSink& sink, Answer& answer) {
+  std::atomic<int64_t>& refused_until = refused_until_[call.target->index];
+  bool with_stream_options =
+      call.stream && absl::ToUnixSeconds(clock_.Now()) >=
+                         refused_until.load(std::memory_order_relaxed);
+  const bool tried = with_stream_options;
+  const absl::Status status =
+      co_await Send(call, sink, answer, with_stream_options);
+  if (with_stream_options == tried) co_return status;
+  refused_until.store(absl::ToUnixSeconds(clock_.Now() + kRefusalMemory),
+                      std::memory_order_relaxed);
+  LOG_INFO("provider", "target takes no stream_options, so tells no usage",
+           {{"target", call.target->id}});
+  CO_RETURN_IF_ERROR(call.before_resend(status));
+  answer.other_target = OtherTarget::kNo;
+  co_return co_await Send(call, sink, answer, with_stream_options);
+}
+
+Awaitable<absl::Status> OpenAiProvider::Send(const ProviderCall& call,
+                                             AnswerSink& sink, Answer& answer,
+                                             bool& with_stream_options) {
   OutgoingBody body;
-  CO_RETURN_IF_ERROR(BuildBody(call, body));
+  CO_RETURN_IF_ERROR(BuildBody(call, with_stream_options, body));
 
   http::Headers headers = call.stream ? stream_headers_ : whole_headers_;
   headers.Add("x-request-id", call.request->context().request_id());
@@ -305,25 +363,35 @@ Awaitable<absl::Status> OpenAiProvider::Call(const ProviderCall& call,
   request.target = target_;
   request.headers = &headers;
   request.body = body.segments;
-  const absl::Duration left = call.limits->deadline() - clock_.Now();
-  request.connect_timeout = std::min(call.limits->connect_timeout(), left);
-  request.header_timeout = left;
-  request.before_resend = &call.before_resend;
+  request.connect_timeout = call.limits->connect_timeout();
+  request.deadline = call.limits->deadline();
+  const std::function<absl::Status()> before_resend = [&call] {
+    return call.before_resend(
+        MakeError(reason::kUpstreamBadResponse,
+                  "a kept connection was closed under the request"));
+  };
+  request.before_resend = &before_resend;
 
   answer.billable = true;
   http::Client& client = *clients_[IoPool::CurrentIndex().value_or(0)];
   auto response = co_await client.Send(request);
   if (!response.ok()) {
-    co_return TransportFailure(response.status(), call, answer);
+    co_return TransportFailure(response.status(), call, clock_.Now(), answer);
+  }
+  if (response->status() < 200 || response->status() > 299) {
+    bool stream_options_refused = false;
+    const absl::Status error = co_await ReadError(
+        *response, call, clock_, answer, stream_options_refused);
+    if (stream_options_refused) with_stream_options = false;
+    co_return error;
   }
   call.limits->OnHead();
-  if (response->status() < 200 || response->status() > 299) {
-    co_return co_await ReadError(*response, call, clock_, answer);
+  if (!call.stream) {
+    co_return co_await ReadWhole(*response, call, clock_, answer);
   }
-  if (!call.stream) co_return co_await ReadWhole(*response, call, answer);
   if (!absl::StartsWithIgnoreCase(HeaderOf(*response, "content-type"),
                                   "text/event-stream")) {
-    co_return co_await ReadNoStream(*response, call, answer);
+    co_return co_await ReadNoStream(*response, call, clock_, answer);
   }
   co_return co_await RelayStream(*response, call, sink, answer);
 }
@@ -335,7 +403,7 @@ Awaitable<absl::Status> OpenAiProvider::RelayStream(
   while (!stream.over()) {
     const auto bytes = co_await response.Read(call.limits->deadline());
     if (!bytes.ok()) {
-      co_return TransportFailure(bytes.status(), call, answer);
+      co_return TransportFailure(bytes.status(), call, clock_.Now(), answer);
     }
     if (bytes->empty()) {
       stream.FeedEnd();

@@ -4,6 +4,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,18 +22,25 @@ namespace gateway::model_router {
 // its answer comes back as the provider's; a typed one is translated both ways.
 class OpenAiProvider final : public ModelProvider {
  public:
-  // Of a whole answer, and of an error's body.
-  static constexpr size_t kMaxAnswerBytes = 64 << 20;
   static constexpr size_t kMaxErrorBytes = 64 << 10;
+  // How long a target that refuses `stream_options` is not sent any.
+  static constexpr absl::Duration kRefusalMemory = absl::Hours(1);
 
-  // `key` is sent as the bearer unless it is empty. `io` and `clock` outlive
-  // it; calls come from threads of `io`, each of which has its own connections.
-  // INVALID_ARGUMENT: the URL or the CA file cannot be used.
-  // After a run of a stream was handed on, the next one may grow for so long as
-  // `coalesce` before it is read; the first one never waits.
+  struct Options {
+    // Sent as the bearer unless it is empty.
+    std::string key;
+    // After a run of a stream was handed on, the next one may grow for so long
+    // before it is read; the first one never waits.
+    absl::Duration coalesce;
+    // Target::index is below it.
+    size_t target_count = 1;
+  };
+
+  // `io` and `clock` outlive it; calls come from threads of `io`, each of which
+  // has its own connections. INVALID_ARGUMENT: the URL cannot be used.
+  // NOT_FOUND: the CA file cannot.
   static absl::StatusOr<std::unique_ptr<OpenAiProvider>> Create(
-      const Provider& options, const std::string& key, absl::Duration coalesce,
-      IoPool& io, Clock* clock);
+      const Provider& provider, Options options, IoPool& io, Clock* clock);
 
   // Not while calls run. Connections are closed on their own threads.
   ~OpenAiProvider() override;
@@ -40,10 +49,13 @@ class OpenAiProvider final : public ModelProvider {
                                Answer& answer) override;
 
  private:
-  OpenAiProvider(http::Origin origin, std::string target,
-                 const std::string& key, absl::Duration coalesce, IoPool& io,
-                 Clock* clock);
+  OpenAiProvider(http::Origin origin, std::string target, Options options,
+                 IoPool& io, Clock* clock);
 
+  // One sending. `with_stream_options` is cleared instead of an error if it is
+  // they that are refused.
+  Awaitable<absl::Status> Send(const ProviderCall& call, AnswerSink& sink,
+                               Answer& answer, bool& with_stream_options);
   Awaitable<absl::Status> RelayStream(http::ResponseStream& response,
                                       const ProviderCall& call,
                                       AnswerSink& sink, Answer& answer);
@@ -57,6 +69,8 @@ class OpenAiProvider final : public ModelProvider {
   // By io thread.
   std::vector<std::unique_ptr<http::Client>> clients_;
   const absl::Duration coalesce_;
+  // By Target::index: until when no stream_options are sent, in Unix seconds.
+  std::vector<std::atomic<int64_t>> refused_until_;
   IoPool& io_;
   Clock& clock_;
 };

@@ -35,6 +35,7 @@ OpenAiStream::OpenAiStream(const ProviderCall& call, Answer& answer)
       framing_(call.request->encoded().framing() == v1::FRAMING_JSON
                    ? v1::FRAMING_JSON
                    : v1::FRAMING_SSE),
+      sse_(std::min(http::SseReader::kMaxEventBytes, call.max_answer_bytes)),
       reader_(
           {.forward_usage_chunk = call.request->encoded().include_usage()}) {
   if (call.want_turn) assembler_.emplace();
@@ -51,7 +52,12 @@ bool OpenAiStream::Feed(absl::string_view bytes, bool& token) {
     any |= reader_.invalid_events() == invalid_before;
   }
   FlushPiece();
-  if (sse_.too_large()) over_ = true;
+  if (call_.want_turn) {
+    const size_t kept =
+        static_cast<size_t>(reader_.token_bytes()) + held_.data().size();
+    too_large_ = kept > call_.max_answer_bytes;
+  }
+  if (sse_.too_large() || too_large_) over_ = true;
   token = reader_.token_events() > tokens_before;
   Note();
   return any;
@@ -151,6 +157,7 @@ v1::RouteEvent OpenAiStream::TakeRun() {
 }
 
 absl::Status OpenAiStream::Finish() {
+  if (too_large_) return TooLargeToDeliver();
   std::optional<dialect::ProviderError> error = reader_.error();
   if (!error && sse_.too_large()) {
     error = dialect::BrokenAnswer("sent an event that is too large");

@@ -65,6 +65,8 @@ class OpenAiStream {
   // Of the run being read: bytes to forward that end in events.
   absl::string_view piece_;
   std::vector<uint32_t> piece_ends_;
+  // What has to be kept until the end is more than can be handed on.
+  bool too_large_ = false;
   bool over_ = false;
 };
 

@@ -7,40 +7,19 @@
 #include "common/dialect/openai_chat/request_codec.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "common/time/timestamp.h"
+#include "common/usage/usage_sum.h"
 #include "services/model_router/frames.h"
 #include "services/model_router/model_router_service.h"
 #include "services/model_router/pricing.h"
 
 namespace gateway::model_router {
-namespace {
 
-void SetTime(absl::Time time, google::protobuf::Timestamp& timestamp) {
-  const int64_t nanos = absl::ToUnixNanos(time);
-  timestamp.set_seconds(nanos / 1'000'000'000);
-  timestamp.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+absl::Status TooLargeToDeliver() {
+  return MakeError(reason::kUpstreamBadResponse,
+                   "the model provider's answer is too large to be delivered")
+      .NoRetry();
 }
-
-void Add(const chat::v1::Usage& usage, chat::v1::Usage& total) {
-  total.set_uncached_input_tokens(total.uncached_input_tokens() +
-                                  usage.uncached_input_tokens());
-  total.set_cached_input_tokens(total.cached_input_tokens() +
-                                usage.cached_input_tokens());
-  total.set_cache_write_5m_tokens(total.cache_write_5m_tokens() +
-                                  usage.cache_write_5m_tokens());
-  total.set_cache_write_1h_tokens(total.cache_write_1h_tokens() +
-                                  usage.cache_write_1h_tokens());
-  total.set_output_tokens(total.output_tokens() + usage.output_tokens());
-  total.set_reasoning_tokens(total.reasoning_tokens() +
-                             usage.reasoning_tokens());
-  total.set_audio_input_tokens(total.audio_input_tokens() +
-                               usage.audio_input_tokens());
-  total.set_audio_output_tokens(total.audio_output_tokens() +
-                                usage.audio_output_tokens());
-  // The least certain of them.
-  total.set_source(std::max(total.source(), usage.source()));
-}
-
-}  // namespace
 
 RouteFlow::RouteFlow(const RouterParts& parts, rpc::Call& call,
                      const v1::RouteRequest& request,
@@ -174,12 +153,17 @@ Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
   provider_call.stream = stream_;
   provider_call.max_output_tokens = request_.grant().max_output_tokens();
   provider_call.want_turn = request_.want_turn();
+  provider_call.max_answer_bytes = parts_.max_event_bytes - kEventOverhead;
   provider_call.limits = &limits;
   StreamRelay relay(sink_, std::move(started));
 
   // One reference to capture, so that nothing is allocated.
-  auto resend = [&] { return Resend(target, limits, relay); };
-  provider_call.before_resend = [&resend] { return resend(); };
+  auto resend = [&](const absl::Status& why) {
+    return Resend(target, why, limits, relay);
+  };
+  provider_call.before_resend = [&resend](const absl::Status& why) {
+    return resend(why);
+  };
 
   CO_RETURN_IF_ERROR(OpenRow(target, began_));
   parts_.observer->OnAttemptBegun(target);
@@ -201,7 +185,7 @@ absl::Status RouteFlow::OpenRow(const Target& target, absl::Time now) {
   row_.set_model(model_->name);
   row_.set_provider(target.provider->name);
   row_.set_provider_model(target.model);
-  SetTime(now, *row_.mutable_start_time());
+  SetTimestamp(now, *row_.mutable_start_time());
   // What it is booked with if nobody sees it end.
   row_.mutable_usage()->set_uncached_input_tokens(prompt_estimate_);
   row_.mutable_usage()->set_source(chat::v1::USAGE_SOURCE_ESTIMATED);
@@ -211,15 +195,12 @@ absl::Status RouteFlow::OpenRow(const Target& target, absl::Time now) {
   return absl::OkStatus();
 }
 
-absl::Status RouteFlow::Resend(const Target& target,
+absl::Status RouteFlow::Resend(const Target& target, const absl::Status& why,
                                const AttemptLimits& limits,
                                StreamRelay& relay) {
-  // It died before a byte of an answer, most likely before the request came.
+  // Nothing was answered; most likely the request did not even come.
   answer_.billable = false;
-  CloseRow(target,
-           MakeError(reason::kUpstreamBadResponse,
-                     "a kept connection was closed under the request"),
-           limits);
+  CloseRow(target, why, limits);
   relay.set_attempt(++attempts_);
   answer_.billable = true;
   RETURN_IF_ERROR(OpenRow(target, parts_.clock->Now()));
@@ -230,7 +211,7 @@ absl::Status RouteFlow::Resend(const Target& target,
 void RouteFlow::CloseRow(const Target& target, const absl::Status& status,
                          const AttemptLimits& limits) {
   const absl::Time now = parts_.clock->Now();
-  SetTime(now, *row_.mutable_end_time());
+  SetTimestamp(now, *row_.mutable_end_time());
   chat::v1::Usage& usage = *row_.mutable_usage();
   if (answer_.has_usage) {
     usage = answer_.usage;
@@ -254,7 +235,7 @@ void RouteFlow::CloseRow(const Target& target, const absl::Status& status,
   parts_.spool->End(ticket_, row_);
   row_open_ = false;
 
-  Add(usage, total_usage_);
+  AddUsage(usage, total_usage_);
   total_cost_.set_pico_usd(total_cost_.pico_usd() + row_.cost().pico_usd());
   total_cost_.set_priced(total_cost_.priced() && row_.cost().priced());
   v1::Receipt::Step& step = *receipt_.add_steps();
@@ -288,8 +269,11 @@ Awaitable<absl::Status> RouteFlow::Complete(const Target& target,
     *completed.mutable_turn() = conversation_->MakeTurn(
         answer_.message, row_.usage().output_tokens(), answer_.id, target.id);
   }
+  if (event.ByteSizeLong() > parts_.max_event_bytes - kEventOverhead) {
+    co_return co_await Fail(TooLargeToDeliver());
+  }
   *completed.mutable_usage() = row_.usage();
-  *completed.mutable_cost() = row_.cost();
+  *completed.mutable_cost() = TotalCost();
   *completed.mutable_receipt() = std::move(receipt_);
   completed.set_finish_reason(answer_.finish_reason);
   completed.set_answer_id(std::move(answer_.id));
@@ -298,7 +282,11 @@ Awaitable<absl::Status> RouteFlow::Complete(const Target& target,
     completed.set_time_to_first_token_us(absl::ToInt64Microseconds(
         limits.first_token_time() - limits.begin_time()));
   }
-  return relay.WriteLast(std::move(event));
+  co_return co_await relay.WriteLast(std::move(event));
+}
+
+v1::Cost RouteFlow::TotalCost() const {
+  return total_cost_.priced() ? total_cost_ : v1::Cost();
 }
 
 Awaitable<absl::Status> RouteFlow::Fail(const absl::Status& error) {
@@ -309,7 +297,7 @@ Awaitable<absl::Status> RouteFlow::Fail(const absl::Status& error) {
   *failed.mutable_detail() = DetailOrDefault(error);
   if (attempts_ > 0) {
     *failed.mutable_usage() = total_usage_;
-    *failed.mutable_cost() = total_cost_;
+    *failed.mutable_cost() = TotalCost();
     *failed.mutable_receipt() = std::move(receipt_);
   }
   return sink_.Write(std::move(event));

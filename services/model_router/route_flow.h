@@ -52,11 +52,14 @@ class RouteFlow {
                                    const AttemptLimits& limits,
                                    StreamRelay& relay);
   Awaitable<absl::Status> Fail(const absl::Status& error);
+  // Of all attempts.
+  v1::Cost TotalCost() const;
 
   absl::Status OpenRow(const Target& target, absl::Time now);
-  // The same request goes out once more: an attempt of its own.
-  absl::Status Resend(const Target& target, const AttemptLimits& limits,
-                      StreamRelay& relay);
+  // The request goes out once more to the same target, since its first sending
+  // came to `why`: an attempt of its own.
+  absl::Status Resend(const Target& target, const absl::Status& why,
+                      const AttemptLimits& limits, StreamRelay& relay);
   // Books what the attempt came to.
   void CloseRow(const Target& target, const absl::Status& status,
                 const AttemptLimits& limits);

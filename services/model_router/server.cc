@@ -164,6 +164,8 @@ class ModelRouterServer final : public Server {
     parts.spool = running.spool.get();
     parts.observer = &metrics_;
     parts.clock = dependencies_.clock;
+    parts.max_event_bytes =
+        static_cast<size_t>(options_.service.max_message_bytes);
     parts.draw = Draw;
     running.service = std::make_unique<ModelRouterService>(std::move(parts));
     running.checked = std::make_unique<CheckedModelRouter>(
@@ -176,9 +178,12 @@ class ModelRouterServer final : public Server {
     if (provider.dialect == Dialect::kMock) {
       return std::make_unique<MockProvider>(&provider, dependencies_.clock);
     }
-    return OpenAiProvider::Create(provider, options_.keys[provider.index],
-                                  options_.coalesce, *dependencies_.io,
-                                  dependencies_.clock);
+    return OpenAiProvider::Create(
+        provider,
+        {.key = options_.keys[provider.index],
+         .coalesce = options_.coalesce,
+         .target_count = options_.catalogue->target_count()},
+        *dependencies_.io, dependencies_.clock);
   }
 
   void FlushUsage() {

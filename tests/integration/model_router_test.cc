@@ -1,5 +1,6 @@
 // model-router alone, over its gRPC port and directly, against the fake
 // provider and a fake ledger.
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 #include <gmock/gmock.h>
@@ -27,6 +28,7 @@
 #include "services/model_router/server.h"
 #include "tests/fakes/fake_metrics_collector.h"
 #include "tests/fakes/provider/server.h"
+#include "tests/support/certificates.h"
 
 namespace gateway::model_router {
 namespace {
@@ -140,18 +142,23 @@ class ModelRouterTest : public testing::Test {
 
   // Each name is a model whose targets are the provider's models behind it.
   void StartServer() {
-    (*config_.mutable_providers())["up"].set_base_url(
-        absl::StrCat("http://127.0.0.1:", provider_->port(), "/v1"));
+    config::v1::Provider& up = (*config_.mutable_providers())["up"];
+    if (up.base_url().empty()) {
+      up.set_base_url(
+          absl::StrCat("http://127.0.0.1:", provider_->port(), "/v1"));
+    }
     config_.mutable_model_router()->mutable_listen()->set_grpc("127.0.0.1:0");
     config_.mutable_model_router()->set_data_dir(dir_);
     auto options = ReadOptions(config_);
     ASSERT_TRUE(options.ok()) << options.status();
     options->delivery.interval = absl::Milliseconds(5);
+    const int max_message_bytes = options->service.max_message_bytes;
     server_ = Server::Create(*std::move(options), {.io = &io_});
     server_->UseRecorder(&collector_);
     ASSERT_TRUE(server_->Start().ok());
     grpc_ = MakeGrpcModelRouter(rpc::MakeChannel(
-        {.target = absl::StrCat("127.0.0.1:", server_->grpc_port())}));
+        {.target = absl::StrCat("127.0.0.1:", server_->grpc_port()),
+         .max_message_bytes = max_message_bytes}));
   }
   void StopServer() {
     grpc_.reset();
@@ -249,17 +256,41 @@ class ModelRouterTest : public testing::Test {
     return records;
   }
 
-  // One row for each attempt that the provider logged, and nothing in flight.
+  // One row for each attempt that the provider logged, to the token where it
+  // told its usage, and nothing in flight.
   void ExpectBooked() {
+    // Its log has the end of a request a moment after the client has seen it.
+    for (int i = 0; i < 500 && provider_->service().journal().stats().in_flight;
+         ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
     std::vector<std::string> logged;
+    std::vector<std::string> told;
     for (const boost::json::object& record : Log()) {
       logged.emplace_back(record.at("request_id").as_string());
+      // The usage behind a broken end is not waited for.
+      const bool broken_end =
+          record.at("stream").as_bool() &&
+          absl::StrContains(std::string(record.at("model").as_string()),
+                            "finish-abort");
+      if (!record.at("usage_sent").as_bool() || broken_end) continue;
+      told.push_back(absl::StrCat(logged.back(), " ",
+                                  record.at("prompt_tokens").as_int64(), " ",
+                                  record.at("completion_tokens").as_int64()));
     }
     std::vector<std::string> booked;
+    std::vector<std::string> known;
     for (const UsageRow& row : AwaitRows(logged.size())) {
       booked.push_back(row.request_id());
+      const chat::v1::Usage& usage = row.usage();
+      if (usage.source() != chat::v1::USAGE_SOURCE_PROVIDER) continue;
+      known.push_back(absl::StrCat(
+          row.request_id(), " ",
+          usage.uncached_input_tokens() + usage.cached_input_tokens(), " ",
+          usage.output_tokens()));
     }
     EXPECT_THAT(booked, UnorderedElementsAreArray(logged));
+    EXPECT_THAT(known, UnorderedElementsAreArray(told));
     EXPECT_EQ(Gauge("agentgw_upstream_inflight"), 0);
   }
 
@@ -529,6 +560,9 @@ constexpr FaultCase kFaults[] = {
     {"Error200", "fault-json-error-200", false, "upstream_bad_response"},
     {"BadJson", "fault-bad-json-2", true, ""},
     {"BadJsonWhole", "fault-bad-json-2", false, "upstream_bad_response"},
+    {"FinishAbortWhole", "fault-finish-abort", false, "upstream_bad_response"},
+    {"NoStream", "fault-no-stream", true, "upstream_bad_response"},
+    {"NoStreamOptions", "fault-no-stream-options", true, ""},
     {"NoDone", "fault-no-done", true, ""},
     {"NoUsage", "fault-no-usage", true, ""},
     {"UsageExtra", "fault-usage-extra", true, ""},
@@ -665,6 +699,176 @@ TEST_F(ModelRouterTest, WhatTheLedgerMissedItGetsLater) {
     EXPECT_EQ(row.outcome(), metrics_collector::v1::OUTCOME_COMPLETED);
     EXPECT_EQ(row.usage().output_tokens(), 3);
   }
+}
+
+// What the mesh cannot carry is refused in time, on every way out.
+TEST_F(ModelRouterTest, AnAnswerTooLargeForTheMeshFailsCleanly) {
+  StartProvider();
+  // All that is left for answers is 768 KiB.
+  config_.mutable_limits()->set_max_body_bytes(1024);
+  config_.mutable_session()->set_max_context_bytes(1024);
+  AddModel("fits", {"fault-big-event-700"});
+  AddModel("over", {"fault-big-event-800", "fake-3x0"});
+  StartServer();
+  for (ModelRouter* router : {grpc_.get(), server_->model_router()}) {
+    for (const bool stream : {false, true}) {
+      SCOPED_TRACE(stream ? "stream" : "whole");
+      const auto fits = Route(*router, Encoded("fits", stream));
+      ASSERT_TRUE(fits->status().ok()) << fits->status();
+      EXPECT_TRUE(fits->last().has_completed()) << fits->last().DebugString();
+      EXPECT_GT(fits->bytes().size(), 700u << 10);
+    }
+    const auto over = Route(*router, Encoded("over", false));
+    ASSERT_TRUE(over->status().ok()) << over->status();
+    ASSERT_TRUE(over->last().has_failed());
+    EXPECT_EQ(over->last().failed().detail().reason(), "upstream_bad_response");
+    EXPECT_EQ(over->last().failed().detail().remedy(),
+              common::v1::REMEDY_CHANGE_REQUEST);
+    // Nobody else is asked for as much.
+    EXPECT_EQ(over->last().failed().receipt().steps_size(), 1);
+    // In the turn it stands twice.
+    v1::RouteRequest request = Encoded("fits", false);
+    request.set_want_turn(true);
+    const auto turn = Route(*router, request);
+    ASSERT_TRUE(turn->status().ok()) << turn->status();
+    EXPECT_TRUE(turn->last().has_failed());
+    EXPECT_GT(turn->last().failed().usage().output_tokens(), 0);
+  }
+}
+
+TEST_F(ModelRouterTest, ATargetThatTakesNoStreamOptionsIsAskedWithout) {
+  StartProvider();
+  AddModel("m", {"fault-no-stream-options"});
+  AddModel("other", {"fake-3x0"});
+  StartServer();
+  for (const bool encoded : {true, false}) {
+    const auto call = Route(encoded ? Encoded("m", true) : Typed("m", true));
+    ASSERT_TRUE(call->last().has_completed()) << call->last().DebugString();
+    EXPECT_EQ(call->last().completed().usage().source(),
+              chat::v1::USAGE_SOURCE_ESTIMATED);
+    // It was found out once.
+    EXPECT_EQ(call->last().completed().receipt().steps_size(), encoded ? 2 : 1);
+  }
+  // What the caller has asked for goes as well.
+  v1::RouteRequest request = Encoded("m", true);
+  request.mutable_encoded()->set_body(
+      R"({"model":"m","stream":true,"stream_options":{"include_usage":true},)"
+      R"("messages":[{"role":"user","content":"x"}]})");
+  EXPECT_TRUE(Route(request)->last().has_completed());
+  EXPECT_EQ(Log().size(), 4u);
+  // Others are not concerned.
+  EXPECT_EQ(Route(Encoded("other", true))->last().completed().usage().source(),
+            chat::v1::USAGE_SOURCE_PROVIDER);
+  ExpectBooked();
+}
+
+const Certificates& Made() {
+  static const Certificates certificates;
+  return certificates;
+}
+
+class HttpsTest : public ModelRouterTest {
+ protected:
+  // A provider with this certificate; the router trusts `ca` alone.
+  void Serve(const std::string& certificate, const std::string& ca,
+             const std::string& host = "localhost") {
+    StopServer();
+    fake_provider::Server::Options options;
+    options.certificate = Made().Path(certificate + ".pem");
+    options.private_key = Made().Path(certificate + ".key");
+    StartProvider(options);
+    config::v1::Provider& up = (*config_.mutable_providers())["up"];
+    up.set_base_url(
+        absl::StrCat("https://", host, ":", provider_->port(), "/v1"));
+    if (!ca.empty()) up.set_ca_file(Made().Path(ca));
+    if (config_.models().empty()) AddModel("m", {"fake-3x0"});
+    StartServer();
+  }
+};
+
+TEST_F(HttpsTest, AnswersWholeAndStreamedOverOneConnection) {
+  for (const std::string host : {"localhost", "127.0.0.1"}) {
+    SCOPED_TRACE(host);
+    Serve("good", "ca.pem", host);
+    for (int i = 0; i < 6; ++i) {
+      const auto call =
+          Route(*server_->model_router(),
+                i < 4 ? Encoded("m", i % 2 == 0) : Typed("m", i % 2 == 0));
+      ASSERT_TRUE(call->last().has_completed()) << call->last().DebugString();
+      EXPECT_EQ(call->last().completed().usage().output_tokens(), 3);
+      EXPECT_EQ(call->last().completed().receipt().steps_size(), 1);
+    }
+    EXPECT_EQ(provider_->service().journal().stats().connections_total, 1);
+  }
+}
+
+TEST_F(HttpsTest, CarriesALongPromptAndALongAnswer) {
+  AddModel("m", {"fault-big-event-2000"});
+  config_.mutable_models()->at("m").mutable_timeouts()->Clear();
+  Serve("good", "ca.pem");
+  for (const bool stream : {false, true}) {
+    const auto call = Route(Encoded("m", stream, std::string(5 << 20, 'a')));
+    ASSERT_TRUE(call->last().has_completed()) << call->last().DebugString();
+    EXPECT_GT(call->bytes().size(), 2000u << 10);
+  }
+}
+
+// No key is sent, no token paid, and each target is tried once.
+TEST_F(HttpsTest, AnUntrustedProviderIsUnavailable) {
+  AddModel("m", {"fake-3x0", "fake-5x0"});
+  const struct {
+    const char* certificate;
+    const char* ca;
+  } cases[] = {{"good", "other.pem"},
+               // The system's authorities do not know it.
+               {"good", ""},
+               {"wrong", "ca.pem"},
+               {"expired", "ca.pem"}};
+  for (const auto& [certificate, ca] : cases) {
+    SCOPED_TRACE(absl::StrCat(certificate, " ", ca));
+    config_.mutable_providers()->clear();
+    Serve(certificate, ca);
+    const size_t before = collector_.rows().size();
+    for (const bool stream : {false, true}) {
+      const auto call = Route(Encoded("m", stream));
+      ASSERT_TRUE(call->status().ok()) << call->status();
+      ASSERT_TRUE(call->last().has_failed());
+      const v1::Failed& failed = call->last().failed();
+      EXPECT_EQ(failed.detail().reason(), "upstream_unavailable");
+      EXPECT_THAT(failed.message(), HasSubstr("trusted connection"));
+      EXPECT_EQ(failed.usage().uncached_input_tokens(), 0);
+      EXPECT_EQ(failed.receipt().steps_size(), 2);
+    }
+    EXPECT_EQ(provider_->service().journal().stats().connections_total, 4);
+    EXPECT_EQ(Log().size(), 0u);
+    EXPECT_EQ(AwaitRows(before + 4).size(), before + 4);
+  }
+}
+
+TEST_F(HttpsTest, AnUntrustedTargetLeavesTheCallToTheNext) {
+  AddModel("m", {"fake-3x0"});
+  config::v1::Target& mock = *config_.mutable_models()->at("m").add_targets();
+  mock.set_provider("mock");
+  mock.set_weight(0);
+  (*config_.mutable_providers())["mock"].set_dialect(config::v1::DIALECT_MOCK);
+  Serve("expired", "ca.pem");
+  const auto call = Route(Encoded("m", true));
+  ASSERT_TRUE(call->last().has_completed()) << call->last().DebugString();
+  EXPECT_EQ(call->events()[0].started().provider(), "mock");
+}
+
+TEST_F(HttpsTest, ACaFileThatIsNoneIsAFaultOfTheConfig) {
+  config::v1::Provider& up = (*config_.mutable_providers())["up"];
+  up.set_base_url("https://localhost/v1");
+  for (const std::string& file :
+       {Made().Path("good.key"), Made().Path("gone")}) {
+    up.set_ca_file(file);
+    const absl::Status status = ReadOptions(config_).status();
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr("providers.up.caFile: no certificate authority"));
+  }
+  up.set_ca_file(Made().Path("ca.pem"));
+  EXPECT_TRUE(ReadOptions(config_).ok());
 }
 
 TEST_F(ModelRouterTest, AProvidersKeyGoesToTheProviderAlone) {

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/dialect/json_ref.h"
@@ -31,6 +32,22 @@ constexpr std::pair<absl::string_view, chat::v1::FinishReason> kReasons[] = {
     {"content_filter", chat::v1::FINISH_REASON_CONTENT_FILTER},
     // The predecessor of tool_calls.
     {"function_call", chat::v1::FINISH_REASON_TOOL_CALLS},
+    // What compatible servers let through of the engine or API behind them.
+    {"eos", chat::v1::FINISH_REASON_STOP},
+    {"eos_token", chat::v1::FINISH_REASON_STOP},
+    {"end_turn", chat::v1::FINISH_REASON_STOP},
+    {"pause_turn", chat::v1::FINISH_REASON_STOP},
+    {"stop_sequence", chat::v1::FINISH_REASON_STOP},
+    {"max_tokens", chat::v1::FINISH_REASON_LENGTH},
+    {"model_length", chat::v1::FINISH_REASON_LENGTH},
+    {"model_context_window_exceeded", chat::v1::FINISH_REASON_LENGTH},
+    {"tool_use", chat::v1::FINISH_REASON_TOOL_CALLS},
+    {"refusal", chat::v1::FINISH_REASON_CONTENT_FILTER},
+    {"safety", chat::v1::FINISH_REASON_CONTENT_FILTER},
+    {"recitation", chat::v1::FINISH_REASON_CONTENT_FILTER},
+    {"blocklist", chat::v1::FINISH_REASON_CONTENT_FILTER},
+    {"prohibited_content", chat::v1::FINISH_REASON_CONTENT_FILTER},
+    {"spii", chat::v1::FINISH_REASON_CONTENT_FILTER},
 };
 
 uint64_t Fnv1a(absl::string_view text) {
@@ -94,7 +111,7 @@ std::variant<JsonRef, ProviderError> Open(absl::string_view body) {
 std::optional<chat::v1::FinishReason> ParseFinishReason(
     absl::string_view name) {
   for (const auto& [spelling, reason] : kReasons) {
-    if (name == spelling) return reason;
+    if (absl::EqualsIgnoreCase(name, spelling)) return reason;
   }
   return std::nullopt;
 }

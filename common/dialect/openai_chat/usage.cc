@@ -58,6 +58,12 @@ std::optional<chat::v1::Usage> DecodeUsage(JsonRef json) {
   return usage;
 }
 
+std::optional<chat::v1::Usage> FindUsage(absl::string_view body) {
+  const std::optional<JsonRef> json = ParseJson(body);
+  if (!json.has_value()) return std::nullopt;
+  return DecodeUsage(json->Get("usage"));
+}
+
 void WriteUsage(const chat::v1::Usage& usage, std::string* out) {
   const int64_t written =
       usage.cache_write_5m_tokens() + usage.cache_write_1h_tokens();

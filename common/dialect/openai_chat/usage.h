@@ -14,6 +14,9 @@ namespace gateway::dialect::openai_chat {
 // Details that do not fit their sum are dropped and the sum is kept.
 std::optional<chat::v1::Usage> DecodeUsage(JsonRef json);
 
+// The `usage` of a whole answer's body, also of one that is no good otherwise.
+std::optional<chat::v1::Usage> FindUsage(absl::string_view body);
+
 // Appends `usage` as a `usage` object.
 void WriteUsage(const chat::v1::Usage& usage, std::string* out);
 

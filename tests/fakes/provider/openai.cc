@@ -697,7 +697,7 @@ Answer RenderChat(const Script& script, const ChatRequest& request, long id,
       break;
   }
   Content content = MakeContent(script, request);
-  answer = request.stream
+  answer = request.stream && script.fault != Fault::kNoStream
                ? RenderStream(script, request, content, id, framing)
                : RenderCompletion(script, request, content, id, framing);
   if (script.fault == Fault::kCloseAfterAnswer)

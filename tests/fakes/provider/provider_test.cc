@@ -419,6 +419,9 @@ TEST_F(ProviderTest, AnswersStrangely) {
   EXPECT_THAT(StreamRefused("fault-no-stream-options"),
               StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Whole("fault-no-stream-options"), StartsWith("HTTP/1.1 200 "));
+  // Its request is none for a stream, as far as the answer goes.
+  EXPECT_THAT(StreamRefused("fault-no-stream"),
+              HasSubstr("\"object\":\"chat.completion\""));
 }
 
 TEST_F(ProviderTest, HasTheHabitsOfOtherServers) {

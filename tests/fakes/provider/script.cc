@@ -98,6 +98,7 @@ constexpr Plain kPlain[] = {
     {"crlf", Script::Fault::kCrlf},
     {"dribble", Script::Fault::kDribble},
     {"no-stream-options", Script::Fault::kNoStreamOptions},
+    {"no-stream", Script::Fault::kNoStream},
     {"filter-first", Script::Fault::kFilterFirst},
     {"finish-with-text", Script::Fault::kFinishWithText},
     {"usage-every", Script::Fault::kUsageEvery},

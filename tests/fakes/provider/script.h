@@ -40,6 +40,7 @@ struct Script {
     kCrlf,                // lines end in CRLF
     kDribble,             // written in pieces of seven bytes
     kNoStreamOptions,     // 400 if stream_options is there, else an answer
+    kNoStream,            // a whole answer, whatever was asked for
     kFilterFirst,         // an event without choices before all others
     kFinishWithText,      // finish reason and last text in one event
     kUsageEvery,          // the usage so far on every event

@@ -336,7 +336,7 @@ TEST_F(ClientTest, DoesNotReuseAConnectionWithBytesBehindTheBody) {
 
 TEST_F(ClientTest, TimesOutWithoutAHead) {
   ClientRequest request = RequestTo(listener_.port());
-  request.header_timeout = absl::Milliseconds(30);
+  request.deadline = absl::Now() + absl::Milliseconds(30);
   auto future = FetchAsync(request);
   RawSocket peer = listener_.Accept();
   const Outcome outcome = future.get();
@@ -473,6 +473,37 @@ TEST_F(CancelTest, ClosesTheConnectionWithinTheBody) {
   EXPECT_EQ(peer.ReceiveAll(), "");
 }
 
+// A connection becomes free, and the request that is next in line is cancelled
+// before it hears of that: the one behind it gets the connection.
+TEST_F(CancelTest, AFreeConnectionIsNotLostWithWhomItWasMeantFor) {
+  ClientOptions options;
+  options.max_connections_per_origin = 1;
+  Start(options);
+  ClientRequest request = RequestTo(listener_.port());
+  request.connect_timeout = absl::Seconds(5);
+  std::optional<ResponseStream> held;
+  auto hold = [&]() -> Awaitable<void> {
+    auto response = co_await client_->Send(request);
+    if (response.ok()) held.emplace(*std::move(response));
+  };
+  auto holding = boost::asio::co_spawn(io_[0], hold(), boost::asio::use_future);
+  RawSocket peer = listener_.Accept();
+  peer.ReceiveUntil("\r\n\r\n");
+  peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  holding.get();
+  ASSERT_TRUE(held.has_value());
+  auto next = FetchCancellable(request);
+  auto behind = FetchAsync(request);
+  boost::asio::post(io_[0], [&] {
+    held.reset();
+    signal_.emit(boost::asio::cancellation_type::terminal);
+  });
+  EXPECT_TRUE(absl::IsCancelled(next.get().status));
+  EXPECT_THAT(peer.ReceiveUntil("\r\n\r\n"), StartsWith("POST "));
+  peer.Send(kOk);
+  EXPECT_EQ(behind.get().body, "ok");
+}
+
 TEST_F(CancelTest, ClosesTheConnectionWhileSending) {
   ClientRequest request = RequestTo(listener_.port());
   const std::string large(64 << 20, 'x');
@@ -512,7 +543,69 @@ TEST_F(ClientTest, ReadAllIsBounded) {
   RawSocket peer = listener_.Accept();
   peer.ReceiveUntil("\r\n\r\n");
   peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde");
-  EXPECT_EQ(TransportErrorOf(future.get()), TransportError::kBadResponse);
+  EXPECT_EQ(TransportErrorOf(future.get()), TransportError::kBodyTooLarge);
+}
+
+// The limit for the head is one, whatever has to be waited for before it.
+TEST_F(ClientTest, WaitingForAConnectionIsPartOfTheDeadline) {
+  ClientOptions options;
+  options.max_connections_per_origin = 1;
+  Start(options);
+  auto first = FetchAsync(RequestTo(listener_.port()));
+  RawSocket peer = listener_.Accept();
+  peer.ReceiveUntil("\r\n\r\n");
+  ClientRequest second = RequestTo(listener_.port());
+  second.connect_timeout = absl::Seconds(10);
+  const absl::Time began = absl::Now();
+  second.deadline = began + absl::Milliseconds(400);
+  auto waiting = FetchAsync(second);
+  absl::SleepFor(absl::Milliseconds(300));
+  peer.Send(kOk);
+  first.get();
+  // It gets the connection, and no answer.
+  EXPECT_THAT(peer.ReceiveUntil("\r\n\r\n"), StartsWith("POST "));
+  EXPECT_EQ(TransportErrorOf(waiting.get().status),
+            TransportError::kTimeoutHeaders);
+  EXPECT_LT(absl::Now() - began, absl::Milliseconds(650));
+}
+
+TEST_F(ClientTest, NobodyWaitsForAConnectionBeyondTheDeadline) {
+  ClientOptions options;
+  options.max_connections_per_origin = 1;
+  Start(options);
+  auto first = FetchAsync(RequestTo(listener_.port()));
+  RawSocket peer = listener_.Accept();
+  ClientRequest second = RequestTo(listener_.port());
+  second.connect_timeout = absl::Seconds(10);
+  const absl::Time began = absl::Now();
+  second.deadline = began + absl::Milliseconds(30);
+  EXPECT_EQ(TransportErrorOf(Fetch(second).status),
+            TransportError::kTimeoutConnect);
+  EXPECT_LT(absl::Now() - began, absl::Seconds(5));
+  peer.ReceiveUntil("\r\n\r\n");
+  peer.Send(kOk);
+  EXPECT_EQ(first.get().body, "ok");
+}
+
+TEST_F(ClientTest, ASecondSendingHasNoMoreTimeThanTheFirst) {
+  auto first = FetchAsync(RequestTo(listener_.port()));
+  RawSocket peer = listener_.Accept();
+  peer.ReceiveUntil("\r\n\r\n");
+  peer.Send(kOk);
+  first.get();
+  ClientRequest request = RequestTo(listener_.port());
+  const absl::Time began = absl::Now();
+  request.deadline = began + absl::Milliseconds(400);
+  auto future = FetchAsync(request);
+  peer.ReceiveUntil("\r\n\r\n");
+  absl::SleepFor(absl::Milliseconds(300));
+  peer.Close();
+  RawSocket again = listener_.Accept();
+  EXPECT_THAT(again.ReceiveUntil("\r\n\r\n"), StartsWith("POST "));
+  EXPECT_EQ(TransportErrorOf(future.get().status),
+            TransportError::kTimeoutHeaders);
+  EXPECT_EQ(client_->stats().silent_retries, 1u);
+  EXPECT_LT(absl::Now() - began, absl::Milliseconds(650));
 }
 
 // What a client leaves when its thread ends first; LeakSanitizer judges.

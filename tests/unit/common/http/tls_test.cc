@@ -7,11 +7,10 @@
 #include <openssl/ssl.h>
 #include <signal.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include "common/http/client.h"
+#include "tests/support/certificates.h"
 #include "tests/unit/common/http/io_threads.h"
 #include "tests/unit/common/http/raw_socket.h"
 
@@ -21,45 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// Certificates of an authority of the test's own, made once.
-class Certificates {
- public:
-  Certificates()
-      : folder_(std::filesystem::path(::testing::TempDir()) /
-                absl::StrCat("tls_test_", getpid())) {
-    std::filesystem::create_directories(folder_);
-    Run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
-        "-keyout ca.key -out ca.pem -subj /CN=test-ca -days 2");
-    Run("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
-        "-keyout other.key -out other.pem -subj /CN=other-ca -days 2");
-    Issue("good", "DNS:localhost,IP:127.0.0.1");
-    Issue("wrong", "DNS:elsewhere.example");
-  }
-  ~Certificates() { std::filesystem::remove_all(folder_); }
-
-  std::string Path(absl::string_view name) const {
-    return (folder_ / std::string(name)).string();
-  }
-
- private:
-  void Issue(const std::string& name, const std::string& alternatives) {
-    Run(absl::StrCat("req -new -newkey ec -pkeyopt ",
-                     "ec_paramgen_curve:prime256v1 -nodes -keyout ", name,
-                     ".key -out ", name, ".csr -subj /CN=x -addext ",
-                     "subjectAltName=", alternatives));
-    Run(absl::StrCat("x509 -req -in ", name, ".csr -CA ca.pem -CAkey ca.key ",
-                     "-CAcreateserial -days 2 -copy_extensions copy -out ",
-                     name, ".pem"));
-  }
-  void Run(absl::string_view command) {
-    const std::string line = absl::StrCat("cd '", folder_.string(),
-                                          "' && openssl ", command, " 2>log");
-    if (std::system(line.c_str()) != 0) std::abort();
-  }
-
-  const std::filesystem::path folder_;
-};
-
+// Made once.
 const Certificates& Made() {
   static const Certificates certificates;
   return certificates;
@@ -149,10 +110,10 @@ class TlsTest : public ::testing::Test {
     co_return;
   }
 
-  void Trust(absl::string_view ca) {
+  void Trust(const std::string& ca, ClientOptions options = {}) {
     auto trust = TlsTrust::Create(Made().Path(ca));
     ASSERT_TRUE(trust.ok()) << trust.status();
-    client_ = std::make_unique<Client>(io_[0], ClientOptions(), *trust);
+    client_ = std::make_unique<Client>(io_[0], options, *trust);
   }
 
   Awaitable<Outcome> Run(std::string host, std::string body) {
@@ -222,6 +183,14 @@ TEST_F(TlsTest, RefusesACertificateForAnotherHost) {
   EXPECT_EQ(peer.ReceiveUntil("ask."), "");
 }
 
+TEST_F(TlsTest, RefusesACertificateOfYesterday) {
+  auto future = Fetch("localhost");
+  TlsPeer peer(listener_, "expired");
+  const Outcome outcome = future.get();
+  EXPECT_EQ(TransportErrorOf(outcome.status), TransportError::kTls);
+  EXPECT_THAT(std::string(outcome.status.message()), HasSubstr("expired"));
+}
+
 TEST_F(TlsTest, RefusesAnUnknownAuthority) {
   Trust("other.pem");
   auto future = Fetch("localhost");
@@ -258,6 +227,28 @@ TEST_F(TlsTest, TimesOutInTheHandshake) {
   RawSocket peer = listener_.Accept();
   EXPECT_EQ(TransportErrorOf(future.get().status),
             TransportError::kTimeoutConnect);
+}
+
+// Waiting for room, connecting and the handshake share one limit.
+TEST_F(TlsTest, TheHandshakeIsPartOfTheTimeToConnect) {
+  ClientOptions options;
+  options.max_connections_per_origin = 1;
+  Trust("ca.pem", options);
+  auto first = Fetch("localhost");
+  {
+    TlsPeer peer(listener_, "good");
+    peer.ReceiveUntil("ask.");
+    limit_ = absl::Milliseconds(400);
+    const absl::Time began = absl::Now();
+    auto future = Fetch("localhost");
+    absl::SleepFor(absl::Milliseconds(300));
+    peer.Shutdown();
+    EXPECT_FALSE(first.get().status.ok());
+    RawSocket silent = listener_.Accept();
+    EXPECT_EQ(TransportErrorOf(future.get().status),
+              TransportError::kTimeoutConnect);
+    EXPECT_LT(absl::Now() - began, absl::Milliseconds(650));
+  }
 }
 
 TEST_F(TlsTest, CarriesLargeBodiesBothWays) {

@@ -136,7 +136,17 @@ TEST(CatalogueTest, ListsEveryFaultWithItsKey) {
     }
     providers {
       key: "m"
-      value { dialect: DIALECT_MOCK base_url: "http://x" }
+      value {
+        dialect: DIALECT_MOCK
+        base_url: "http://x"
+        ca_file: "/ca.pem"
+        max_connections: 3
+        max_idle_connections: 2
+      }
+    }
+    providers {
+      key: "plain"
+      value { base_url: "http://x" ca_file: "/ca.pem" }
     }
     models {
       key: "empty"
@@ -161,6 +171,10 @@ TEST(CatalogueTest, ListsEveryFaultWithItsKey) {
                     HasSubstr("providers.Up.baseUrl: of the form"),
                     HasSubstr("providers.no-url.baseUrl: required"),
                     HasSubstr("providers.m.baseUrl: mock has none"),
+                    HasSubstr("providers.m.caFile: mock has none"),
+                    HasSubstr("providers.m.maxConnections: mock has no"),
+                    HasSubstr("providers.m.maxIdleConnections: mock has no"),
+                    HasSubstr("providers.plain.caFile: only with a baseUrl"),
                     HasSubstr("models.empty.targets: at least one"),
                     HasSubstr("models.bad.targets[0].provider: `nowhere`"),
                     HasSubstr("models.bad.targets[0].weight: from 0"),

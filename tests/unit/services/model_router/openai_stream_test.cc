@@ -120,6 +120,40 @@ TEST_F(OpenAiStreamTest, AnotherChoiceReleasesWhatWasHeldBack) {
   EXPECT_EQ(answer_.last_frames.data(), Chunk("", "\"stop\"", 1) + kDone);
 }
 
+TEST_F(OpenAiStreamTest, ATurnThatCannotBeHandedOnEndsTheStream) {
+  call_.want_turn = true;
+  call_.max_answer_bytes = 3000;
+  const std::string text(1000, 'x');
+  for (int i = 0; i < 3; ++i) {
+    Feed(Text(text));
+    EXPECT_FALSE(Stream().over());
+  }
+  Feed(Text("y"));
+  EXPECT_TRUE(Stream().over());
+  const absl::Status status = Stream().Finish();
+  EXPECT_EQ(ReasonOf(status), reason::kUpstreamBadResponse);
+  EXPECT_FALSE(IsRetryable(status));
+  EXPECT_EQ(answer_.other_target, OtherTarget::kNo);
+}
+
+// Without a turn nothing is kept, so that a stream may be of any length.
+TEST_F(OpenAiStreamTest, AStreamMayBeLargerThanAMessage) {
+  call_.max_answer_bytes = 3000;
+  for (int i = 0; i < 10; ++i) {
+    Feed(Text(std::string(1000, 'x')));
+    Stream().TakeRun();
+  }
+  Feed(Chunk("", "\"stop\"") + kDone);
+  EXPECT_TRUE(Stream().Finish().ok());
+}
+
+TEST_F(OpenAiStreamTest, AnEventThatCannotBeHandedOnEndsTheStream) {
+  call_.max_answer_bytes = 3000;
+  Feed(Text(std::string(4000, 'x')));
+  EXPECT_TRUE(Stream().over());
+  EXPECT_EQ(ReasonOf(Stream().Finish()), reason::kUpstreamBadResponse);
+}
+
 TEST_F(OpenAiStreamTest, OddEventsAreSkippedOrComposedAnew) {
   Feed(": ping\n\ndata: {broken\n\n" + Text("a") + "id: 7\n" + Text("b") +
        "retry: 3\n\n");

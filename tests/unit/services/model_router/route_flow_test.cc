@@ -34,9 +34,13 @@ struct Attempt {
   absl::Status error;
   OtherTarget other_target = OtherTarget::kNo;
   bool has_usage = true;
+  // An error, and yet the provider told its usage.
+  bool failed_usage = false;
   bool billable = true;
   // A kept connection dies under the request first.
   bool resends = false;
+  // Of a whole answer.
+  size_t answer_bytes = 0;
 };
 
 // Answers attempts from a script and remembers what it was asked.
@@ -57,7 +61,8 @@ class FakeProvider final : public ModelProvider {
     script.pop_front();
     answer.billable = attempt.billable;
     if (attempt.resends) {
-      const absl::Status allowed = call.before_resend();
+      const absl::Status allowed =
+          call.before_resend(MakeError(reason::kUpstreamUnavailable, "died"));
       if (!allowed.ok()) co_return allowed;
     }
     for (const Attempt::Step& step : attempt.steps) {
@@ -77,13 +82,14 @@ class FakeProvider final : public ModelProvider {
       co_await clock_.SleepUntil(absl::InfiniteFuture());
       co_return ClientClosed();
     }
+    answer.usage.set_uncached_input_tokens(10);
+    answer.usage.set_output_tokens(5);
     if (!attempt.error.ok()) {
       answer.other_target = attempt.other_target;
+      answer.has_usage = attempt.failed_usage;
       co_return attempt.error;
     }
     answer.has_usage = attempt.has_usage;
-    answer.usage.set_uncached_input_tokens(10);
-    answer.usage.set_output_tokens(5);
     answer.id = "chatcmpl-1";
     answer.model = "answered-by";
     answer.finish_reason = chat::v1::FINISH_REASON_STOP;
@@ -93,6 +99,11 @@ class FakeProvider final : public ModelProvider {
     }
     if (call.envelope != nullptr) {
       AppendFrame("data: [DONE]\n\n", answer.last_frames);
+    }
+    if (attempt.answer_bytes > 0) {
+      EXPECT_LE(attempt.answer_bytes, call.max_answer_bytes);
+      answer.last_run.mutable_answer()->set_encoded(
+          std::string(attempt.answer_bytes, 'x'));
     }
     co_return absl::OkStatus();
   }
@@ -157,17 +168,9 @@ constexpr char kConfig[] = R"pb(
 class RouteFlowTest : public testing::Test {
  protected:
   RouteFlowTest() {
-    RouterParts parts;
-    parts.catalogue =
-        *Catalogue::FromConfig(ParseText<config::v1::Config>(kConfig));
-    parts.providers = {&provider_};
     spool_ = *UsageSpool::Open({.directory = dir_.path(), .max_bytes = 1 << 20},
                                clock_.Now());
-    parts.spool = spool_.get();
-    parts.observer = &observer_;
-    parts.clock = &clock_;
-    parts.draw = [] { return 1; };
-    service_ = std::make_unique<ModelRouterService>(std::move(parts));
+    UseCatalogue(ParseText<config::v1::Config>(kConfig));
     call_.deadline = clock_.Now() + absl::Minutes(10);
     request_ = ParseText<v1::RouteRequest>(R"pb(
       context {
@@ -186,6 +189,18 @@ class RouteFlowTest : public testing::Test {
         stream: true
       }
     )pb");
+  }
+
+  void UseCatalogue(const config::v1::Config& config) {
+    RouterParts parts;
+    parts.catalogue = *Catalogue::FromConfig(config);
+    parts.providers = {&provider_};
+    parts.spool = spool_.get();
+    parts.observer = &observer_;
+    parts.clock = &clock_;
+    parts.draw = [] { return 1; };
+    parts.max_event_bytes = 1 << 20;
+    service_ = std::make_unique<ModelRouterService>(std::move(parts));
   }
 
   void UseEncoded(const std::string& body) {
@@ -319,6 +334,75 @@ TEST_F(RouteFlowTest, WaitsLessForTheFirstTokenWhileAnotherTargetIsLeft) {
   EXPECT_THAT(provider_.targets, ElementsAre("p/one", "p/two", "p/large"));
   // The last one: its head may take 30 s.
   EXPECT_EQ(provider_.first_deadline, clock_.Now() + absl::Seconds(30));
+}
+
+// The client is told what its answer took, and charged for all that it took.
+TEST_F(RouteFlowTest, UsageIsOfTheAnswerAndCostOfAllAttempts) {
+  provider_.script = {{.error = MakeError(reason::kUpstreamBadResponse, "cut"),
+                       .other_target = OtherTarget::kYes,
+                       .failed_usage = true},
+                      {.steps = {{"a"}}}};
+  const auto config = ParseText<config::v1::Config>(R"pb(
+    providers {
+      key: "p"
+      value { base_url: "http://p" }
+    }
+    models {
+      key: "m"
+      value {
+        targets {
+          provider: "p"
+          model: "one"
+          price { input: 2 output: 3 }
+        }
+        targets {
+          provider: "p"
+          model: "two"
+          weight: 0
+          price { input: 20 output: 30 }
+        }
+      }
+    }
+  )pb");
+  UseCatalogue(config);
+  RunToEnd();
+  EXPECT_EQ(completed().usage().uncached_input_tokens(), 10);
+  EXPECT_EQ(completed().usage().output_tokens(), 5);
+  EXPECT_EQ(completed().cost().pico_usd(), 35 + 350);
+  EXPECT_TRUE(completed().cost().priced());
+  int64_t booked = 0;
+  for (const UsageRow& row : rows()) booked += row.cost().pico_usd();
+  EXPECT_EQ(completed().cost().pico_usd(), booked);
+}
+
+TEST_F(RouteFlowTest, AnAttemptWithoutAPriceLeavesTheCallWithoutOne) {
+  // The second target has none.
+  provider_.script = {{.error = MakeError(reason::kUpstreamBadResponse, "cut"),
+                       .other_target = OtherTarget::kYes,
+                       .failed_usage = true},
+                      {.steps = {{"a"}}}};
+  RunToEnd();
+  EXPECT_FALSE(completed().cost().priced());
+  EXPECT_EQ(completed().cost().pico_usd(), 0);
+}
+
+TEST_F(RouteFlowTest, AnAnswerThatFitsNoMessageFailsAndIsBooked) {
+  request_.mutable_typed()->set_stream(false);
+  provider_.script = {{.answer_bytes = (1 << 20) - kEventOverhead}};
+  RunToEnd();
+  EXPECT_EQ(failed().detail().reason(), reason::kUpstreamBadResponse);
+  EXPECT_EQ(failed().detail().remedy(), common::v1::REMEDY_CHANGE_REQUEST);
+  EXPECT_EQ(failed().usage().output_tokens(), 5);
+  EXPECT_EQ(failed().receipt().steps_size(), 1);
+  EXPECT_EQ(rows()[0].outcome(), OUTCOME_COMPLETED);
+  EXPECT_THAT(provider_.targets, ElementsAre("p/one"));
+}
+
+TEST_F(RouteFlowTest, AnAnswerThatJustFitsIsDelivered) {
+  request_.mutable_typed()->set_stream(false);
+  provider_.script = {{.answer_bytes = (1 << 20) - kEventOverhead - 100}};
+  RunToEnd();
+  EXPECT_TRUE(sink_.messages.back().has_completed());
 }
 
 TEST_F(RouteFlowTest, WhatIsSentTwiceIsBookedTwice) {

@@ -122,5 +122,42 @@ TEST(AnswerCodecTest, GivesCallsWithoutAnIdTheSameOneEachTime) {
   EXPECT_NE(content[0].tool_call().id(), content[1].tool_call().id());
 }
 
+TEST(FinishReasonTest, KnowsWhatCompatibleServersSayInstead) {
+  const struct {
+    const char* spelling;
+    chat::v1::FinishReason reason;
+  } rows[] = {{"stop", chat::v1::FINISH_REASON_STOP},
+              {"STOP", chat::v1::FINISH_REASON_STOP},
+              {"eos", chat::v1::FINISH_REASON_STOP},
+              {"eos_token", chat::v1::FINISH_REASON_STOP},
+              {"end_turn", chat::v1::FINISH_REASON_STOP},
+              {"pause_turn", chat::v1::FINISH_REASON_STOP},
+              {"stop_sequence", chat::v1::FINISH_REASON_STOP},
+              {"max_tokens", chat::v1::FINISH_REASON_LENGTH},
+              {"MAX_TOKENS", chat::v1::FINISH_REASON_LENGTH},
+              {"model_length", chat::v1::FINISH_REASON_LENGTH},
+              {"model_context_window_exceeded", chat::v1::FINISH_REASON_LENGTH},
+              {"tool_use", chat::v1::FINISH_REASON_TOOL_CALLS},
+              {"function_call", chat::v1::FINISH_REASON_TOOL_CALLS},
+              {"refusal", chat::v1::FINISH_REASON_CONTENT_FILTER},
+              {"SAFETY", chat::v1::FINISH_REASON_CONTENT_FILTER},
+              {"recitation", chat::v1::FINISH_REASON_CONTENT_FILTER},
+              {"blocklist", chat::v1::FINISH_REASON_CONTENT_FILTER},
+              {"prohibited_content", chat::v1::FINISH_REASON_CONTENT_FILTER},
+              {"spii", chat::v1::FINISH_REASON_CONTENT_FILTER}};
+  for (const auto& row : rows) {
+    EXPECT_EQ(ParseFinishReason(row.spelling), row.reason) << row.spelling;
+  }
+  for (const char* broken : {"abort", "error", "", "malformed_function_call"}) {
+    EXPECT_FALSE(ParseFinishReason(broken).has_value()) << broken;
+  }
+  // What is written is the dialect's own.
+  EXPECT_EQ(FinishReasonName(chat::v1::FINISH_REASON_STOP), "stop");
+  EXPECT_EQ(FinishReasonName(chat::v1::FINISH_REASON_LENGTH), "length");
+  EXPECT_EQ(FinishReasonName(chat::v1::FINISH_REASON_TOOL_CALLS), "tool_calls");
+  EXPECT_EQ(FinishReasonName(chat::v1::FINISH_REASON_CONTENT_FILTER),
+            "content_filter");
+}
+
 }  // namespace
 }  // namespace gateway::dialect::openai_chat

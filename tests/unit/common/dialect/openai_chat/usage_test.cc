@@ -82,5 +82,14 @@ TEST(UsageTest, TakesWhatCannotBeForMissing) {
   }
 }
 
+TEST(UsageTest, IsFoundInABodyThatIsNoGood) {
+  const auto usage = FindUsage(
+      R"({"choices":null,"usage":{"prompt_tokens":3,"completion_tokens":4}})");
+  ASSERT_TRUE(usage.has_value());
+  EXPECT_EQ(usage->output_tokens(), 4);
+  EXPECT_FALSE(FindUsage(R"({"error":{"message":"x"}})").has_value());
+  EXPECT_FALSE(FindUsage("<html>").has_value());
+}
+
 }  // namespace
 }  // namespace gateway::dialect::openai_chat
