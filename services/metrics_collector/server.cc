@@ -1,14 +1,11 @@
 #include "services/metrics_collector/server.h"
 
 #include <atomic>
-#include <thread>
 
 #include "common/clients/checked_metrics_collector.h"
 #include "common/clients/grpc_metrics_collector_server.h"
-#include "common/concurrency/mutex.h"
-#include "common/concurrency/thread.h"
-#include "common/log/log.h"
 #include "common/process/grpc_front.h"
+#include "common/process/store_keeper.h"
 #include "common/status/macros.h"
 #include "common/storage/database.h"
 #include "services/metrics_collector/maintenance.h"
@@ -20,7 +17,6 @@
 namespace gateway::metrics_collector {
 namespace {
 
-constexpr absl::Duration kMaintenanceInterval = absl::Seconds(1);
 constexpr absl::Duration kSweepInterval = absl::Minutes(1);
 
 // What lives from Start to Stop.
@@ -90,18 +86,16 @@ class MetricsCollectorServer : public Server {
            MakeMetricsQueryService(front_.bridge(), &running_->grpc_query)}));
     }
     started_.store(running_.get());
-    maintainer_ = StartThread("maintenance", [this] { Maintain(); });
+    keeper_.Start({.name = "metrics-collector",
+                   .repair = [this] { return Repair(); },
+                   .health = [this] { return running_->database->Health(); },
+                   .set_ready = [this](bool ready) { front_.SetReady(ready); },
+                   .chore = [this] { Maintain(); }});
     return absl::OkStatus();
   }
 
   std::vector<process::Check> Checks() const override {
-    const Running* running = started_.load();
-    if (running == nullptr) return {};
-    const absl::Status health = running->database->Health();
-    if (health.ok()) return {{.name = "database"}};
-    return {{.name = "database",
-             .state = process::Check::State::kFailed,
-             .reason = std::string(health.message())}};
+    return keeper_.Checks();
   }
 
   std::vector<prometheus::MetricFamily> CollectMetrics() const override {
@@ -115,7 +109,7 @@ class MetricsCollectorServer : public Server {
     return options_.service.shutdown;
   }
   void AnnounceDrain() override {
-    draining_.store(true);
+    keeper_.BeginDrain();
     front_.AnnounceDrain();
   }
   void BeginDrain() override { front_.BeginDrain(); }
@@ -123,13 +117,7 @@ class MetricsCollectorServer : public Server {
   void CancelRemaining() override { front_.CancelRemaining(); }
 
   void Stop() override {
-    draining_.store(true);
-    {
-      MutexLock lock(mu_);
-      stopping_ = true;
-    }
-    wake_.NotifyAll();
-    if (maintainer_.joinable()) maintainer_.join();
+    keeper_.Stop();
     front_.Stop();
     started_.store(nullptr);
     running_.reset();
@@ -143,62 +131,36 @@ class MetricsCollectorServer : public Server {
   int grpc_port() const override { return front_.port(); }
 
  private:
-  void Maintain() {
-    absl::Time next_sweep = dependencies_.clock->Now();
-    MutexLock lock(mu_);
-    while (!stopping_) {
-      mu_.Unlock();
-      const absl::Time now = dependencies_.clock->Now();
-      FollowHealth();
-      // A failure shows in Checks, and the next round tries again.
-      (void)running_->maintenance.CloseLost(now);
-      if (now >= next_sweep) {
-        (void)running_->maintenance.Sweep(now);
-        next_sweep = now + kSweepInterval;
-      }
-      mu_.Lock();
-      if (!stopping_) wake_.WaitFor(mu_, kMaintenanceInterval);
-    }
-  }
-
-  // Opens the store again once it can be written; gRPC's health goes with it
-  // until the drain ends it for good.
-  void FollowHealth() {
-    storage::Database& database = *running_->database;
-    if (!database.Health().ok()) {
-      SetReady(false);
-      if (database.Reopen().ok()) reload_ = true;
-    }
-    // What a failed write left behind is known only now.
+  absl::Status Repair() {
+    const bool damaged = !running_->database->Health().ok();
+    const absl::Status reopened = running_->database->Reopen();
+    // What a failed write left behind is known only after it.
+    if (damaged && reopened.ok()) reload_ = true;
     if (reload_ && running_->log->Reload().ok()) reload_ = false;
-    SetReady(database.Health().ok());
+    return reopened;
   }
 
-  void SetReady(bool ready) {
-    if (std::exchange(ready_, ready) == ready) return;
-    front_.SetReady(ready && !draining_.load());
-    // The drain may have begun in between.
-    if (draining_.load()) front_.SetReady(false);
-    LOG_WARNING("metrics", ready ? "the store can be written again"
-                                 : "the store cannot be written");
+  void Maintain() {
+    const absl::Time now = dependencies_.clock->Now();
+    // A failure shows in Checks, and the next round tries again.
+    (void)running_->maintenance.CloseLost(now);
+    if (now < next_sweep_) return;
+    (void)running_->maintenance.Sweep(now);
+    next_sweep_ = now + kSweepInterval;
   }
 
   const Options options_;
   const Dependencies dependencies_;
-  std::atomic<bool> draining_{false};
-  // The maintenance thread's.
-  bool ready_ = true;
+  // The keeper's thread alone.
   bool reload_ = false;
+  absl::Time next_sweep_ = absl::InfinitePast();
   bool serve_grpc_ = true;
   Metrics metrics_;
   process::GrpcFront front_;
   std::unique_ptr<Running> running_;
   // What the ops thread may look at.
   std::atomic<Running*> started_{nullptr};
-  Mutex mu_;
-  CondVar wake_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::jthread maintainer_;
+  process::StoreKeeper keeper_;
 };
 
 }  // namespace
