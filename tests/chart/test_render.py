@@ -293,4 +293,24 @@ def test_a_hot_key_leaves_the_pods_alone(change, restarts):
     before = chart.render(values={"config": CONFIG})
     after = chart.render(values={"config": chart.merged(CONFIG, change)})
     assert chart.config_file(before) != chart.config_file(after)
-    assert (chart.pods(before) != chart.pods(after)) == restarts
+    for component in chart.COMPONENTS:
+        template, other = (chart.of_component(manifests, component)
+                           ["spec"]["template"] for manifests in (before, after))
+        assert (template != other) == restarts, component
+
+
+@pytest.mark.parametrize("values, model", [
+    ("defaults", []), ("support", ["--model", "gpt-4.5"])])
+def test_helm_test_is_the_smoke_test_of_the_same_image(values, model):
+    manifests = chart.value_set(values)
+    (pod,) = [document for (kind, _), document
+              in chart.objects(manifests).items() if kind == "Pod"]
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    (container,) = pod["spec"]["containers"]
+    ingress = chart.of_component(manifests, "ingress")
+    address = ingress["metadata"]["name"]
+    assert container["command"] == ["ingress"]
+    assert container["args"] == [
+        "smoke", "--http-target", f"{address}:8080", "--grpc-target",
+        f"{address}:50051", *model]
+    assert container["image"] == chart.container(manifests, "ingress")["image"]
