@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/concurrency/spawn.h"
+#include "common/time/timestamp.h"
 
 namespace gateway::telemetry {
 namespace {
@@ -15,12 +16,6 @@ namespace {
 using metrics_collector::v1::Beat;
 using metrics_collector::v1::ReportRequest;
 using metrics_collector::v1::ReportResponse;
-
-void SetTimestamp(absl::Time time, google::protobuf::Timestamp& proto) {
-  const int64_t nanos = absl::ToUnixNanos(time);
-  proto.set_seconds(nanos / 1'000'000'000);
-  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-}
 
 std::string NewInstanceId() {
   absl::BitGen random;

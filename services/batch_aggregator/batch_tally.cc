@@ -1,20 +1,11 @@
 #include "services/batch_aggregator/batch_tally.h"
 
 #include "common/status/error.h"
+#include "common/time/timestamp.h"
 #include "common/usage/usage_sum.h"
 
 namespace gateway::batch_aggregator {
-namespace {
-
-void SetTime(int64_t micros, google::protobuf::Timestamp* time) {
-  const absl::Time at = absl::FromUnixMicros(micros);
-  const int64_t seconds = absl::ToUnixSeconds(at);
-  time->set_seconds(seconds);
-  time->set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(at - absl::FromUnixSeconds(seconds))));
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Outcome OutcomeOf(const v1::ItemResult& result) {
   if (!result.has_error()) return Outcome::kSucceeded;
@@ -86,10 +77,13 @@ v1::Batch Describe(const stored::v1::Batch& batch) {
   v1::Batch described;
   described.set_batch_id(batch.batch_id());
   described.set_state(batch.state());
-  SetTime(batch.create_time_us(), described.mutable_create_time());
+  SetTimestamp(absl::FromUnixMicros(batch.create_time_us()),
+               *described.mutable_create_time());
   if (HasEnded(batch)) {
-    SetTime(batch.end_time_us(), described.mutable_end_time());
-    SetTime(batch.expire_time_us(), described.mutable_expire_time());
+    SetTimestamp(absl::FromUnixMicros(batch.end_time_us()),
+                 *described.mutable_end_time());
+    SetTimestamp(absl::FromUnixMicros(batch.expire_time_us()),
+                 *described.mutable_expire_time());
   }
   described.set_total_items(batch.total_items());
   described.set_succeeded_items(batch.succeeded_items());

@@ -2,22 +2,14 @@
 
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "common/status/page_size.h"
 #include "services/metrics_collector/usage_sums.h"
 
 namespace gateway::metrics_collector {
 namespace {
 
-constexpr int kDefaultPage = 100;
-constexpr int kMaxPage = 1000;
 // Contents make records large; far below what a caller takes in one message.
 constexpr int64_t kMaxPageBytes = 8 << 20;
-
-absl::StatusOr<int> PageSize(int asked) {
-  if (asked < 0 || asked > kMaxPage) {
-    return InvalidParameter("page_size", "0 to 1000").Build();
-  }
-  return asked == 0 ? kDefaultPage : asked;
-}
 
 absl::Time TimeOf(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) +
@@ -64,7 +56,7 @@ bool Fits(int64_t bytes, int64_t& total) {
 absl::Status AddRows(const UsageLedger& ledger, UsageScan scan,
                      const v1::QueryUsageRequest& request, QueryBudget& budget,
                      v1::QueryUsageResponse& response) {
-  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  ASSIGN_OR_RETURN(const int32_t page_size, PageSize(request.page_size()));
   scan.after = request.page_token();
   std::string last;
   const auto visit = [&](const std::string& position,
@@ -87,7 +79,7 @@ absl::Status AddRows(const UsageLedger& ledger, UsageScan scan,
 absl::StatusOr<v1::QueryRequestsResponse> FindRequests(
     const RequestLog& log, const v1::QueryRequestsRequest& request,
     QueryBudget& budget) {
-  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
+  ASSIGN_OR_RETURN(const int32_t page_size, PageSize(request.page_size()));
   RequestScan scan;
   RETURN_IF_ERROR(SetRange(request, scan));
   scan.after = request.page_token();

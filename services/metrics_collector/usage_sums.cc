@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/status/error.h"
+#include "common/usage/usage_sum.h"
 
 namespace gateway::metrics_collector {
 namespace {
@@ -24,23 +25,6 @@ std::string ValueOf(v1::UsageGroup group, const v1::UsageRow& row) {
     default:
       return "";
   }
-}
-
-void AddTokens(const Usage& from, Usage& to) {
-  to.set_uncached_input_tokens(to.uncached_input_tokens() +
-                               from.uncached_input_tokens());
-  to.set_cached_input_tokens(to.cached_input_tokens() +
-                             from.cached_input_tokens());
-  to.set_cache_write_5m_tokens(to.cache_write_5m_tokens() +
-                               from.cache_write_5m_tokens());
-  to.set_cache_write_1h_tokens(to.cache_write_1h_tokens() +
-                               from.cache_write_1h_tokens());
-  to.set_output_tokens(to.output_tokens() + from.output_tokens());
-  to.set_reasoning_tokens(to.reasoning_tokens() + from.reasoning_tokens());
-  to.set_audio_input_tokens(to.audio_input_tokens() +
-                            from.audio_input_tokens());
-  to.set_audio_output_tokens(to.audio_output_tokens() +
-                             from.audio_output_tokens());
 }
 
 int64_t TotalTokens(const Usage& usage) {

@@ -3,7 +3,6 @@
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/duration.pb.h>
-#include <google/protobuf/timestamp.pb.h>
 
 #include <algorithm>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/status/page_size.h"
+#include "common/time/timestamp.h"
 
 namespace gateway::session_store {
 namespace {
@@ -88,21 +88,14 @@ SessionName NameOf(const Request& request) {
   return {OwnerOf(request.context()), request.session_id()};
 }
 
-void Set(absl::Time time, google::protobuf::Timestamp* timestamp) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  timestamp->set_seconds(seconds);
-  timestamp->set_nanos(static_cast<int32_t>(
-      absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-}
-
 v1::Session ToMessage(const Owner& owner, const SessionView& view) {
   const SessionRecord& record = view.record;
   v1::Session session;
   session.set_session_id(view.session_id);
   session.set_user(owner.user);
-  Set(record.create_time, session.mutable_create_time());
-  Set(record.last_use_time, session.mutable_last_use_time());
-  Set(record.expire_time, session.mutable_expire_time());
+  SetTimestamp(record.create_time, *session.mutable_create_time());
+  SetTimestamp(record.last_use_time, *session.mutable_last_use_time());
+  SetTimestamp(record.expire_time, *session.mutable_expire_time());
   session.set_turn_count(record.head_depth);
   if (record.head != 0) {
     session.set_head_turn_id(MakeTurnId(record.life, record.head));
@@ -113,7 +106,7 @@ v1::Session ToMessage(const Owner& owner, const SessionView& view) {
 
 void MoveTo(TurnRecord& turn, v1::TurnInfo* info) {
   *info->mutable_turn() = std::move(turn.turn);
-  Set(turn.commit_time, info->mutable_commit_time());
+  SetTimestamp(turn.commit_time, *info->mutable_commit_time());
   info->set_answer_id(turn.answer_id);
   info->set_target(turn.target);
 }
