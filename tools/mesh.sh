@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The five services as five processes on loopback: mesh.sh up|status|down
 #   up [--config FILE]   starts them and waits until all are ready
-# Service n listens on 50051+n, ops 18081+n; ingress serves HTTP on 8080. Data,
+# Service n listens on 50051+n, ops 18081+n, admin 9901+n; ingress serves HTTP on 8080. Data,
 # logs and pid files are under .run/mesh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,18 +20,22 @@ is_up() {
 }
 
 start() {  # start SERVICE NUMBER ARGS...
-  local service=$1 n=$2 set_targets=()
+  local service=$1 n=$2 settings=()
   shift 2
-  for i in "${!services[@]}"; do
-    set_targets+=(--set
+  for i in 1 2 3 4; do
+    settings+=(--set
       "$(key_of "${services[$i]}").target=127.0.0.1:$((50051 + i))")
   done
+  if [[ $service == ingress ]]; then
+    settings+=(--set ingress.listen.http=127.0.0.1:8080)
+  else
+    settings+=(--set "$(key_of "$service").dataDir=$PWD/$run/$service")
+  fi
   mkdir -p "$run/$service"
-  setsid build/release/bin/"$service" "${set_targets[@]}" \
+  setsid build/release/bin/"$service" "${settings[@]}" \
     --set "$(key_of "$service").listen.grpc=127.0.0.1:$((50051 + n))" \
     --set "$(key_of "$service").listen.ops=127.0.0.1:$((18081 + n))" \
-    --set ingress.listen.http=127.0.0.1:8080 \
-    --set "$(key_of "$service").dataDir=$PWD/$run/$service" \
+    --set "$(key_of "$service").listen.admin=127.0.0.1:$((9901 + n))" \
     --set shutdown.preDrainDelay=0 "$@" \
     >"$run/$service.log" 2>&1 </dev/null &
   echo $! >"$run/$service.pid"

@@ -1,6 +1,8 @@
 #include "common/concurrency/bounded_executor.h"
 
+#include <chrono>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/concurrency/thread.h"
@@ -8,10 +10,23 @@
 
 namespace gateway {
 
-BoundedExecutor::BoundedExecutor(Options options) : queue_(options.queue_size) {
+namespace {
+
+int64_t SteadyNanos() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+BoundedExecutor::BoundedExecutor(Options options)
+    : queue_(options.queue_size),
+      name_(std::move(options.name)),
+      since_(options.threads) {
   for (size_t i = 0; i < options.threads; ++i) {
     threads_.push_back(
-        StartThread(absl::StrCat(options.name, "-", i), [this] { Loop(); }));
+        StartThread(absl::StrCat(name_, "-", i), [this, i] { Loop(i); }));
   }
 }
 
@@ -28,10 +43,25 @@ void BoundedExecutor::Stop() {
   }
 }
 
-void BoundedExecutor::Loop() {
+std::vector<std::pair<std::string, absl::Duration>> BoundedExecutor::BusyFor()
+    const {
+  std::vector<std::pair<std::string, absl::Duration>> busy;
+  const int64_t now = SteadyNanos();
+  for (size_t i = 0; i < since_.size(); ++i) {
+    const int64_t since = since_[i].load(std::memory_order_relaxed);
+    if (since == 0) continue;
+    busy.emplace_back(absl::StrCat(name_, "-", i),
+                      absl::Nanoseconds(now - since));
+  }
+  return busy;
+}
+
+void BoundedExecutor::Loop(size_t index) {
   while (std::optional<std::function<void()>> job = queue_.Pop()) {
     running_.fetch_add(1, std::memory_order_relaxed);
+    since_[index].store(SteadyNanos(), std::memory_order_relaxed);
     (*job)();
+    since_[index].store(0, std::memory_order_relaxed);
     running_.fetch_sub(1, std::memory_order_relaxed);
   }
 }

@@ -7,6 +7,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/concurrency/awaitable.h"
 #include "common/concurrency/bounded_queue.h"
 
@@ -59,16 +61,22 @@ class BoundedExecutor {
   size_t Running() const { return running_.load(std::memory_order_relaxed); }
   size_t queue_size() const { return queue_.capacity(); }
 
+  // For how long each thread that works has been at its job, by its name.
+  std::vector<std::pair<std::string, absl::Duration>> BusyFor() const;
+
  private:
   template <class Handler, class Work>
   struct Job;
 
-  void Loop();
+  void Loop(size_t index);
   static absl::Status RefusedError();
   static absl::Status ThrewError();
 
   BoundedQueue<std::function<void()>> queue_;  // self-locking
   std::atomic<size_t> running_ = 0;
+  const std::string name_;
+  // When each thread's job began, in nanoseconds of the steady clock; 0: none.
+  std::vector<std::atomic<int64_t>> since_;
   std::vector<std::jthread> threads_;  // set at construction
 };
 

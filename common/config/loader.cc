@@ -28,7 +28,9 @@ class Merger {
 
   void MergeFile() {
     if (!sources_.file.empty()) {
-      faults_ = MergeYamlFile(sources_.file, message_);
+      faults_ = MergeYamlFile(
+          sources_.file, [this](const std::string& key) { return WhyNot(key); },
+          message_);
     }
   }
 
@@ -66,6 +68,18 @@ class Merger {
   }
 
  private:
+  // Why a key may not be set here; empty if it may.
+  std::string WhyNot(absl::string_view key) const {
+    for (const RefusedKey& refused : sources_.refused) {
+      absl::string_view rest = key;
+      if (absl::ConsumePrefix(&rest, refused.key) &&
+          (rest.empty() || rest.front() == '.')) {
+        return refused.why;
+      }
+    }
+    return "";
+  }
+
   const NamedVariable* FindNamed(const std::string& name) const {
     for (const NamedVariable& named : sources_.named_variables) {
       if (named.variable == name) return &named;
@@ -75,7 +89,10 @@ class Merger {
 
   void Set(absl::string_view source, const std::string& key,
            const std::string& value) {
-    const absl::Status set = SetPath(key, value, message_);
+    const std::string refused = WhyNot(key);
+    const absl::Status set = refused.empty()
+                                 ? SetPath(key, value, message_)
+                                 : absl::InvalidArgumentError(refused);
     if (set.ok()) return;
     const bool is_variable = absl::StartsWith(source, "GATEWAY");
     std::string line = absl::StrCat(is_variable ? "environment " : "", source,

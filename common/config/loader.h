@@ -21,6 +21,12 @@ struct NamedVariable {
   std::string key;       // session.ttl
 };
 
+// A key of the schema that this program does not read, nor anything below it.
+struct RefusedKey {
+  std::string key;  // ingress.listen
+  std::string why;  // a sentence for people, which names the way out
+};
+
 // Where values come from, later ones winning.
 struct Sources {
   // A YAML file. Empty: none.
@@ -30,6 +36,8 @@ struct Sources {
   std::vector<NamedVariable> named_variables;
   // `a.b=c`, from the command line.
   std::vector<std::string> settings;
+  // Setting one of these is a fault, wherever it is set.
+  std::vector<RefusedKey> refused;
 };
 
 // What a load found besides the message.

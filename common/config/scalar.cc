@@ -29,20 +29,10 @@ absl::Status Unreadable(absl::string_view text, absl::string_view accepted) {
       absl::StrCat("\"", text, "\" is not ", accepted));
 }
 
-// CONTENTS_OFF of the enum Contents is `off`.
-std::string ShortName(const EnumValueDescriptor& value) {
-  // The value of 0 is PREFIX_UNSPECIFIED.
-  absl::string_view prefix = value.type()->value(0)->name();
-  absl::ConsumeSuffix(&prefix, "UNSPECIFIED");
-  absl::string_view name = value.name();
-  absl::ConsumePrefix(&name, prefix);
-  return absl::AsciiStrToLower(name);
-}
-
 std::string EnumForms(const EnumDescriptor& type) {
   std::string forms;
   for (int i = 1; i < type.value_count(); ++i) {
-    absl::StrAppend(&forms, i == 1 ? "" : ", ", ShortName(*type.value(i)));
+    absl::StrAppend(&forms, i == 1 ? "" : ", ", EnumText(*type.value(i)));
   }
   return absl::StrCat("one of ", forms);
 }
@@ -50,7 +40,7 @@ std::string EnumForms(const EnumDescriptor& type) {
 absl::StatusOr<const EnumValueDescriptor*> ParseEnum(const EnumDescriptor& type,
                                                      absl::string_view text) {
   for (int i = 1; i < type.value_count(); ++i) {
-    if (ShortName(*type.value(i)) == text) return type.value(i);
+    if (EnumText(*type.value(i)) == text) return type.value(i);
   }
   return Unreadable(text, EnumForms(type));
 }
@@ -71,6 +61,15 @@ absl::Status SetDuration(const FieldDescriptor& field, absl::string_view text,
 }
 
 }  // namespace
+
+std::string EnumText(const EnumValueDescriptor& value) {
+  // The value of 0 is PREFIX_UNSPECIFIED.
+  absl::string_view prefix = value.type()->value(0)->name();
+  absl::ConsumeSuffix(&prefix, "UNSPECIFIED");
+  absl::string_view name = value.name();
+  absl::ConsumePrefix(&name, prefix);
+  return absl::AsciiStrToLower(name);
+}
 
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
   absl::string_view number = text;

@@ -27,6 +27,9 @@ bool IsScalar(const google::protobuf::FieldDescriptor& field);
 // What a field accepts, for people: "a duration such as 90s".
 std::string AcceptedForm(const google::protobuf::FieldDescriptor& field);
 
+// The way an enum's value is written: `off` for CONTENTS_OFF of Contents.
+std::string EnumText(const google::protobuf::EnumValueDescriptor& value);
+
 // Sets the field, or appends to it if it is repeated. INVALID_ARGUMENT with
 // the accepted form. Precondition: IsScalar(field).
 absl::Status SetScalar(const google::protobuf::FieldDescriptor& field,

@@ -30,7 +30,8 @@ std::string OneOf(const google::protobuf::OneofDescriptor& oneof) {
 // Walks a document and a message side by side.
 class Merger {
  public:
-  explicit Merger(std::string path) : path_(std::move(path)) {}
+  Merger(std::string path, Refusal refusal)
+      : path_(std::move(path)), refusal_(std::move(refusal)) {}
 
   void MergeMap(const YAML::Node& node, const std::string& at,
                 Message* message) {
@@ -50,6 +51,11 @@ class Merger {
       const FieldDescriptor* field = FindField(*message->GetDescriptor(), key);
       if (field == nullptr) {
         Fault(entry.first, below, UnknownKey(*message->GetDescriptor(), key));
+        continue;
+      }
+      const std::string refused = refusal_(below);
+      if (!refused.empty()) {
+        Fault(entry.first, below, refused);
         continue;
       }
       MergeField(entry.second, below, *field, message);
@@ -152,12 +158,14 @@ class Merger {
   }
 
   const std::string path_;
+  const Refusal refusal_;
   std::vector<std::string> faults_;
 };
 
 }  // namespace
 
 std::vector<std::string> MergeYamlFile(const std::string& path,
+                                       const Refusal& refusal,
                                        Message* message) {
   std::ifstream file(path);
   std::error_code error;
@@ -165,7 +173,7 @@ std::vector<std::string> MergeYamlFile(const std::string& path,
     return {absl::StrCat(path, ": cannot be read")};
   }
   const std::string text(std::istreambuf_iterator<char>(file), {});
-  Merger merger(path);
+  Merger merger(path, refusal);
   // yaml-cpp reports by exceptions; they end here.
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);

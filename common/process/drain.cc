@@ -1,31 +1,92 @@
 #include "common/process/drain.h"
 
+#include "common/log/log.h"
+
 namespace gateway::process {
 namespace {
 
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
 
-// Until nothing is active or the timeout. False if a signal cut it short.
-bool WaitUntilIdle(Service& service, SignalWaiter& signals,
-                   absl::Duration timeout) {
-  for (absl::Duration waited; waited < timeout && service.Active() > 0;
-       waited += kPoll) {
-    if (signals.Wait(kPoll)) return false;
+constexpr char kDraining[] = "{\"status\":\"draining\"}\n";
+
+// What has been asked of a drain so far.
+class Wishes {
+ public:
+  explicit Wishes(const Event& cause)
+      : signalled_(cause.kind == Event::Kind::kStop) {
+    cause.Answer(kDraining);
   }
-  return true;
-}
+
+  // Waits for at most `timeout`, which an event may cut short.
+  void Wait(EventSource& events, absl::Duration timeout, bool may_resume) {
+    const std::optional<Event> event = events.Wait(timeout);
+    if (!event) return;
+    switch (event->kind) {
+      case Event::Kind::kStop:
+        hurry_ = signalled_;
+        signalled_ = true;
+        break;
+      case Event::Kind::kDrain:
+        event->Answer(kDraining);
+        break;
+      case Event::Kind::kReload:
+        event->Answer(absl::FailedPreconditionError(
+            "the process drains: it keeps its config"));
+        break;
+      case Event::Kind::kUndrain:
+        resume_ = may_resume && !signalled_;
+        event->Answer(resume_
+                          ? absl::StatusOr<std::string>("{\"status\":\"ok\"}\n")
+                          : absl::FailedPreconditionError(
+                                "too late: new work is refused already, "
+                                "or a signal ends the process"));
+        break;
+    }
+  }
+
+  bool hurry() const { return hurry_; }
+  bool resume() const { return resume_; }
+
+ private:
+  bool signalled_;
+  bool hurry_ = false;
+  bool resume_ = false;
+};
 
 }  // namespace
 
-void Drain(Service& service, Lifecycle& lifecycle, SignalWaiter& signals) {
+DrainEnd Drain(Service& service, Lifecycle& lifecycle, EventSource& events,
+               const Event& cause, const std::function<void()>& announce) {
   const ShutdownOptions times = service.Shutdown();
+  LOG_INFO("process", "draining",
+           {{"cause", cause.source}, {"active", service.Active()}});
   lifecycle.Set(Phase::kDraining);
-  service.AnnounceDrain();
-  const bool hurry = times.pre_drain_delay > absl::ZeroDuration() &&
-                     signals.Wait(times.pre_drain_delay).has_value();
+  announce();
+  Wishes wishes(cause);
+  // Waiting is counted in steps, so that an event does not lengthen it.
+  for (absl::Duration waited;
+       waited < times.pre_drain_delay && !wishes.hurry() && !wishes.resume();
+       waited += kPoll) {
+    wishes.Wait(events, std::min(kPoll, times.pre_drain_delay - waited),
+                /*may_resume=*/true);
+  }
+  if (wishes.resume()) {
+    lifecycle.Set(Phase::kServing);
+    announce();
+    LOG_INFO("process", "the drain was taken back");
+    return DrainEnd::kResumed;
+  }
   service.BeginDrain();
-  if (!hurry) WaitUntilIdle(service, signals, times.drain_timeout);
-  if (service.Active() > 0) service.CancelRemaining();
+  for (absl::Duration waited;
+       waited < times.drain_timeout && !wishes.hurry() && service.Active() > 0;
+       waited += kPoll) {
+    wishes.Wait(events, kPoll, /*may_resume=*/false);
+  }
+  if (const size_t left = service.Active(); left > 0) {
+    LOG_WARNING("process", "ending what is left", {{"active", left}});
+    service.CancelRemaining();
+  }
+  return DrainEnd::kEmpty;
 }
 
 }  // namespace gateway::process

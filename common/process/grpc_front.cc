@@ -38,15 +38,11 @@ absl::Status GrpcFront::Start(const ServiceOptions& options,
   return absl::OkStatus();
 }
 
-void GrpcFront::SetReady(bool ready) {
+void GrpcFront::SetHealth(bool ready, bool live) {
   MutexLock lock(mu_);
-  if (server_ != nullptr && !draining_) server_->SetReady(ready);
-}
-
-void GrpcFront::AnnounceDrain() {
-  MutexLock lock(mu_);
-  draining_ = true;
-  if (server_ != nullptr) server_->SetReady(false);
+  if (server_ == nullptr) return;
+  server_->SetReady(ready);
+  server_->SetLive(live);
 }
 
 void GrpcFront::BeginDrain() {

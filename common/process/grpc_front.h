@@ -35,9 +35,8 @@ class GrpcFront {
   // 0 before Start.
   int port() const { return server_ == nullptr ? 0 : server_->port(); }
 
-  // Any thread. Without effect once the drain is announced.
-  void SetReady(bool ready);
-  void AnnounceDrain();
+  // What gRPC health tells. Any thread; nothing before Start.
+  void SetHealth(bool ready, bool live);
   // GOAWAY; new calls are refused. Returns at once.
   void BeginDrain();
   size_t Active() const { return calls_.in_flight(); }
@@ -51,7 +50,6 @@ class GrpcFront {
   rpc::CallTracker calls_;
   const rpc::ServerBridge bridge_;
   Mutex mu_;
-  bool draining_ ABSL_GUARDED_BY(mu_) = false;
   std::unique_ptr<rpc::Server> server_;
 };
 

@@ -7,9 +7,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/concurrency/io_pool.h"
+#include "common/config/loader.h"
+#include "common/process/command_line.h"
 #include "common/process/service.h"
+#include "common/process/service_options.h"
 #include "gateway/config/v1/config.pb.h"
 
 namespace gateway::process {
@@ -18,6 +22,8 @@ namespace gateway::process {
 struct Program {
   // `session-store`: the binary, the service and the section of the config.
   std::string name;
+  // What of the config it does not read, beside the sections of the others.
+  std::vector<config::RefusedKey> refused;
   // Checks everything in the config that this binary reads. INVALID_ARGUMENT
   // with a line for each fault. No network, no files but secrets.
   std::function<absl::Status(const config::v1::Config&)> check;
@@ -25,6 +31,9 @@ struct Program {
   std::function<absl::StatusOr<std::unique_ptr<Service>>(
       const config::v1::Config&, IoPool* io)>
       create;
+  // The command `smoke`, of ingress alone: tries a mesh that runs. Its status
+  // is the exit code: INVALID_ARGUMENT 64, other errors 1.
+  std::function<absl::Status(const ServiceOptions&, const SmokeOptions&)> smoke;
 };
 
 // The main function of every binary: command line, config, service, ops port,

@@ -1,5 +1,7 @@
 #include "common/process/ops_pages.h"
 
+#include <absl/time/clock.h>
+
 #include <boost/json.hpp>
 #include <iterator>
 #include <utility>
@@ -13,86 +15,77 @@ namespace {
 
 namespace json = boost::json;
 
-// `ok`, `starting`, `degraded`, `draining`, or `failed` if a part of the
-// service cannot do its work.
-absl::string_view StatusOf(Phase phase, const std::vector<Check>& checks) {
-  if (phase == Phase::kStarting) return "starting";
-  if (phase == Phase::kDraining) return "draining";
-  absl::string_view status = "ok";
-  for (const Check& check : checks) {
-    if (check.state == Check::State::kFailed) return "failed";
-    if (check.state == Check::State::kDegraded) status = "degraded";
-  }
-  return status;
-}
-
-bool IsAlive(absl::string_view) { return true; }
-
-bool HasStarted(absl::string_view status) { return status != "starting"; }
-
-bool IsReady(absl::string_view status) {
-  return status == "ok" || status == "degraded";
-}
-
-prometheus::MetricFamily DrainingFamily(bool draining) {
+prometheus::MetricFamily Flag(const char* name, const char* help, bool set) {
   prometheus::MetricFamily family;
-  family.name = "agentgw_draining";
-  family.help = "1 while the process drains.";
+  family.name = name;
+  family.help = help;
   family.type = prometheus::MetricType::Gauge;
-  family.metric.emplace_back().gauge.value = draining ? 1 : 0;
+  family.metric.emplace_back().gauge.value = set ? 1 : 0;
   return family;
 }
 
 }  // namespace
 
 OpsPages::OpsPages(const Service* service, const Lifecycle* lifecycle,
-                   absl::Time start)
-    : service_(service), lifecycle_(lifecycle), start_(start) {}
+                   const Watchdog* watchdog, absl::Time start)
+    : service_(service),
+      lifecycle_(lifecycle),
+      watchdog_(watchdog),
+      start_(start) {}
 
-OpsPage OpsPages::Get(absl::string_view method, absl::string_view path,
-                      absl::Time now) const {
+Awaitable<Page> OpsPages::Answer(const http::Request& request) const {
+  co_return Get(request.method, request.path(), absl::Now());
+}
+
+Page OpsPages::Get(absl::string_view method, absl::string_view path,
+                   absl::Time now) const {
   if (method != "GET" && method != "HEAD") {
-    return {405, "text/plain", "only GET\n"};
+    return {405, "text/plain", "only GET\n", "GET"};
   }
-  if (path == "/livez") return Health(now, IsAlive);
-  if (path == "/readyz") return Health(now, IsReady);
-  if (path == "/startupz") return Health(now, HasStarted);
+  if (path == "/livez") return Probe(now, &Health::live);
+  if (path == "/readyz") return Probe(now, &Health::ready);
+  if (path == "/startupz") return Probe(now, &Health::started);
   if (path == "/metrics") return Metrics();
   if (path == "/version") return Version();
   return {404, "text/plain", "/livez /readyz /startupz /metrics /version\n"};
 }
 
-OpsPage OpsPages::Health(absl::Time now,
-                         bool (*healthy)(absl::string_view)) const {
+Page OpsPages::Probe(absl::Time now, bool Health::*healthy) const {
   const std::vector<Check> checks = service_->Checks();
-  const absl::string_view status = StatusOf(lifecycle_->phase(), checks);
+  const std::vector<std::string> stuck = watchdog_->Stuck();
+  const Health health = HealthOf(lifecycle_->phase(), checks, stuck);
   json::object by_name;
   for (const Check& check : checks) {
     by_name[check.name] =
         check.state == Check::State::kOk ? "ok" : check.reason;
   }
+  for (const std::string& loop : stuck) by_name[loop] = "stuck";
   json::object page{
-      {"status", std::string(status)},
+      {"status", std::string(health.status)},
       {"service", service_->Name()},
       {"version", GetBuildInfo().version},
       {"uptime_s", absl::ToInt64Seconds(now - start_)},
       {"checks", std::move(by_name)},
   };
-  return {healthy(status) ? 200 : 503, "application/json",
+  return {health.*healthy ? 200 : 503, "application/json",
           json::serialize(page) + "\n"};
 }
 
-OpsPage OpsPages::Metrics() const {
+Page OpsPages::Metrics() const {
   const BuildInfo& info = GetBuildInfo();
   metrics::Families families = service_->CollectMetrics();
   metrics::Families process =
       metrics::CollectProcess({info.version, info.revision, info.build_type});
-  process.push_back(DrainingFamily(lifecycle_->phase() == Phase::kDraining));
+  process.push_back(Flag("agentgw_draining", "1 while the process drains.",
+                         lifecycle_->phase() == Phase::kDraining));
+  process.push_back(Flag("agentgw_config_last_reload_successful",
+                         "1 if the config in use is the last one given.",
+                         lifecycle_->reload_ok()));
   std::move(process.begin(), process.end(), std::back_inserter(families));
   return {200, metrics::kTextContentType, metrics::ToText(std::move(families))};
 }
 
-OpsPage OpsPages::Version() const {
+Page OpsPages::Version() const {
   const BuildInfo& info = GetBuildInfo();
   json::object page{
       {"service", service_->Name()}, {"version", info.version},

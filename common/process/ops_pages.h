@@ -6,37 +6,36 @@
 
 #include <string>
 
+#include "common/process/health.h"
 #include "common/process/lifecycle.h"
+#include "common/process/page_server.h"
 #include "common/process/service.h"
+#include "common/process/watchdog.h"
 
 namespace gateway::process {
-
-// What a page of the ops port answers.
-struct OpsPage {
-  int status = 200;
-  std::string content_type = "application/json";
-  std::string body;
-};
 
 // The read-only pages of the ops port: /livez /readyz /startupz /metrics
 // /version. Thread-safe; never blocks and never calls a peer or a provider.
 class OpsPages {
  public:
-  // Both outlive it. `start` is when the process began.
+  // All outlive it. `start` is when the process began.
   OpsPages(const Service* service, const Lifecycle* lifecycle,
-           absl::Time start);
+           const Watchdog* watchdog, absl::Time start);
+
+  Awaitable<Page> Answer(const http::Request& request) const;
 
   // 404 for an unknown path, 405 for a method other than GET.
-  OpsPage Get(absl::string_view method, absl::string_view path,
-              absl::Time now) const;
+  Page Get(absl::string_view method, absl::string_view path,
+           absl::Time now) const;
 
  private:
-  OpsPage Health(absl::Time now, bool (*healthy)(absl::string_view)) const;
-  OpsPage Metrics() const;
-  OpsPage Version() const;
+  Page Probe(absl::Time now, bool Health::*healthy) const;
+  Page Metrics() const;
+  Page Version() const;
 
   const Service* const service_;
   const Lifecycle* const lifecycle_;
+  const Watchdog* const watchdog_;
   const absl::Time start_;
 };
 

@@ -6,8 +6,13 @@
 #include <prometheus/metric_family.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "common/concurrency/bounded_executor.h"
+#include "gateway/config/v1/config.pb.h"
 
 namespace gateway::process {
 
@@ -26,6 +31,27 @@ struct Check {
   std::string reason;
 };
 
+// A piece of work on a thread that should not take long.
+struct Busy {
+  std::string loop;  // sessions-0
+  absl::Duration time;
+};
+
+// The threads of an executor that work.
+inline std::vector<Busy> BusyOf(const BoundedExecutor& executor) {
+  std::vector<Busy> busy;
+  for (auto& [name, time] : executor.BusyFor()) busy.push_back({name, time});
+  return busy;
+}
+
+// Whom a service calls.
+struct Peer {
+  std::string name;    // model-router
+  std::string target;  // dns:///model-router:50051, or `in process`
+  // Whether it answered lately; "" if it has not been asked.
+  std::string state;
+};
+
 // The times of a drain.
 struct ShutdownOptions {
   // After readiness is gone, new work is still accepted for this long.
@@ -35,11 +61,11 @@ struct ShutdownOptions {
 };
 
 // A service as its process drives it. Called from the main thread, but for
-// Checks and CollectMetrics, which the ops thread calls at any time between
-// construction and Stop.
+// Checks, CollectMetrics, BusyLoops, PeerStates and Statistics, which other
+// threads call at any time between construction and Stop, and SetHealth.
 //
-// The order is Start, AnnounceDrain, BeginDrain, CancelRemaining, Stop. Each of
-// the last three may follow directly on Start, and none is called twice.
+// The order is Start, BeginDrain, CancelRemaining, Stop. Each of the last two
+// may follow directly on Start, and none is called twice.
 class Service {
  public:
   virtual ~Service() = default;
@@ -57,8 +83,24 @@ class Service {
 
   virtual ShutdownOptions Shutdown() const = 0;
 
-  // gRPC health says NOT_SERVING from here on; everything is still accepted.
-  virtual void AnnounceDrain() = 0;
+  // What gRPC health tells from here on; nothing else changes. By one thread at
+  // a time, between Start and Stop.
+  virtual void SetHealth(bool ready, bool live) = 0;
+
+  // What the threads for blocking work are at now.
+  virtual std::vector<Busy> BusyLoops() const { return {}; }
+
+  virtual std::vector<Peer> PeerStates() const { return {}; }
+
+  // What an operator may ask of the data it keeps, by name; empty: nothing.
+  virtual std::vector<std::pair<std::string, int64_t>> Statistics() const {
+    return {};
+  }
+
+  // Goes over to another config that has been checked: every key but those that
+  // are read at the start alone, which are as before. Running requests end as
+  // they began. An error leaves everything as it was.
+  virtual absl::Status Reload(const config::v1::Config& config) = 0;
 
   // No new work. What runs goes on. Returns at once.
   virtual void BeginDrain() = 0;

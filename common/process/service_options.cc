@@ -26,6 +26,30 @@ ShutdownOptions DefaultShutdown(absl::string_view service) {
   return {absl::Seconds(10), absl::Seconds(300)};
 }
 
+// Clients call these, over HTTP too.
+bool IsPublic(absl::string_view service) {
+  return service == "ingress" || service == "agent-gateway";
+}
+
+Section Read(const config::v1::Service& from) {
+  return {.grpc = from.listen().grpc(),
+          .ops = from.listen().ops(),
+          .admin = from.listen().admin(),
+          .target = from.target(),
+          .data_dir = from.data_dir(),
+          .shutdown = from.shutdown()};
+}
+
+// ingress and agent-gateway.
+template <class Message>
+Section ReadPublic(const Message& from) {
+  return {.grpc = from.listen().grpc(),
+          .ops = from.listen().ops(),
+          .admin = from.listen().admin(),
+          .http = from.listen().http(),
+          .shutdown = from.shutdown()};
+}
+
 void Override(const config::v1::Shutdown& from, ShutdownOptions& to) {
   if (from.has_pre_drain_delay()) {
     to.pre_drain_delay = ToDuration(from.pre_drain_delay());
@@ -83,14 +107,15 @@ const std::vector<std::string>& ServiceNames() {
   return names;
 }
 
-const config::v1::Service& SectionOf(const config::v1::Config& config,
-                                     absl::string_view service) {
-  if (service == "ingress") return config.ingress();
-  if (service == "model-router") return config.model_router();
-  if (service == "batch-aggregator") return config.batch_aggregator();
-  if (service == "session-store") return config.session_store();
-  if (service == "metrics-collector") return config.metrics_collector();
-  return config.agent_gateway();
+Section SectionOf(const config::v1::Config& config, absl::string_view service) {
+  if (service == "ingress") return ReadPublic(config.ingress());
+  if (service == "model-router") return Read(config.model_router());
+  if (service == "batch-aggregator") return Read(config.batch_aggregator());
+  if (service == "session-store") return Read(config.session_store());
+  if (service == "metrics-collector") return Read(config.metrics_collector());
+  Section section = ReadPublic(config.agent_gateway());
+  section.data_dir = config.agent_gateway().data_dir();
+  return section;
 }
 
 std::string SectionKey(absl::string_view service) {
@@ -110,21 +135,30 @@ std::string SectionKey(absl::string_view service) {
 absl::StatusOr<ServiceOptions> ReadServiceOptions(
     const config::v1::Config& config, absl::string_view service) {
   Faults faults;
-  const config::v1::Service& section = SectionOf(config, service);
+  const Section section = SectionOf(config, service);
   const std::string key = SectionKey(service);
   ServiceOptions options;
-  options.grpc = ReadAddress(section.listen().grpc(), "0.0.0.0:50051",
-                             key + ".listen.grpc", faults);
-  options.http = ReadAddress(section.listen().http(), "0.0.0.0:8080",
-                             key + ".listen.http", faults);
-  options.ops = ReadAddress(section.listen().ops(), "0.0.0.0:8081",
-                            key + ".listen.ops", faults);
-  options.data_dir = section.data_dir().empty()
+  options.grpc =
+      ReadAddress(section.grpc, "0.0.0.0:50051", key + ".listen.grpc", faults);
+  if (IsPublic(service)) {
+    options.http =
+        ReadAddress(section.http, "0.0.0.0:8080", key + ".listen.http", faults);
+  }
+  options.ops =
+      ReadAddress(section.ops, "0.0.0.0:8081", key + ".listen.ops", faults);
+  options.admin = ReadAddress(section.admin, "127.0.0.1:9901",
+                              key + ".listen.admin", faults);
+  if (!options.admin.host.empty() && !options.admin.IsLoopback()) {
+    faults.Add(key + ".listen.admin",
+               "has no password and may change things: bind it to 127.0.0.1 "
+               "and reach it by port-forward");
+  }
+  options.data_dir = section.data_dir.empty()
                          ? absl::StrCat("/var/lib/agent-gateway/", service)
-                         : section.data_dir();
+                         : section.data_dir;
   options.shutdown = DefaultShutdown(service);
   Override(config.shutdown(), options.shutdown);
-  Override(section.shutdown(), options.shutdown);
+  Override(section.shutdown, options.shutdown);
   if (options.shutdown.pre_drain_delay < absl::ZeroDuration() ||
       options.shutdown.drain_timeout < absl::ZeroDuration()) {
     faults.Add(key + ".shutdown", "durations are 0 or more");
@@ -140,7 +174,7 @@ absl::StatusOr<ServiceOptions> ReadServiceOptions(
 
 std::string TargetOf(const config::v1::Config& config,
                      absl::string_view service) {
-  const std::string& target = SectionOf(config, service).target();
+  const std::string target = SectionOf(config, service).target;
   return target.empty() ? absl::StrCat("dns:///", service, ":50051") : target;
 }
 

@@ -19,6 +19,8 @@ namespace gateway::process {
 struct ServiceOptions {
   Address grpc;
   Address ops;
+  // On loopback.
+  Address admin;
   // ingress and agent-gateway only.
   Address http;
   std::string data_dir;
@@ -37,9 +39,18 @@ struct ServiceOptions {
 // The names of the five services, in the order of their ports.
 const std::vector<std::string>& ServiceNames();
 
-// The section of a service, by its name (`session-store`, `agent-gateway`).
-const config::v1::Service& SectionOf(const config::v1::Config& config,
-                                     absl::string_view service);
+// What the section of a service says, by its name (`session-store`,
+// `agent-gateway`). Empty: the default.
+struct Section {
+  std::string grpc;
+  std::string ops;
+  std::string admin;
+  std::string http;
+  std::string target;
+  std::string data_dir;
+  config::v1::Shutdown shutdown;
+};
+Section SectionOf(const config::v1::Config& config, absl::string_view service);
 
 // `sessionStore` for `session-store`.
 std::string SectionKey(absl::string_view service);

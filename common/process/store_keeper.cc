@@ -51,10 +51,6 @@ void StoreKeeper::Follow(bool& healthy) {
   const bool now = options_.health().ok();
   if (now == healthy) return;
   healthy = now;
-  if (draining_.load()) return;
-  options_.set_ready(healthy);
-  // The drain may have begun in between.
-  if (draining_.load()) options_.set_ready(false);
   LOG_WARNING("storage",
               healthy ? "the store can be written again"
                       : "the store cannot be written",

@@ -16,9 +16,8 @@
 namespace gateway::process {
 
 // Looks after the store of a service, on a thread of its own: has it opened
-// again after a failed write, and lets gRPC's health follow it until the drain
-// begins. Start, BeginDrain and Stop are the main thread's; Checks is
-// thread-safe.
+// again after a failed write, and shows its state in the checks. Start,
+// BeginDrain and Stop are the main thread's; Checks is thread-safe.
 class StoreKeeper {
  public:
   struct Options {
@@ -30,8 +29,6 @@ class StoreKeeper {
     std::function<absl::Status()> repair;
     // OK if it can be written. Never blocks.
     std::function<absl::Status()> health;
-    // Tells gRPC's health.
-    std::function<void(bool ready)> set_ready;
     // What else is to be done at each round, if anything; soon over once
     // draining().
     std::function<void()> chore;
@@ -43,7 +40,7 @@ class StoreKeeper {
 
   // What the options call must outlive Stop.
   void Start(Options options);
-  // From here on gRPC's health is the drain's.
+  // A chore that runs long ends early from here on.
   void BeginDrain() { draining_.store(true); }
   bool draining() const { return draining_.load(); }
   // Waits for a round that runs. Idempotent.

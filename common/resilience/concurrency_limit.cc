@@ -38,9 +38,10 @@ std::optional<ConcurrencyLimit::Permit> ConcurrencyLimit::TryAcquire(
 }
 
 bool ConcurrencyLimit::Take(int64_t amount) {
+  const int64_t most = max();
   int64_t now = in_use_.load(std::memory_order_relaxed);
   do {
-    if (max_ > 0 && amount > max_ - now) return false;
+    if (most > 0 && amount > most - now) return false;
   } while (!in_use_.compare_exchange_weak(now, now + amount,
                                           std::memory_order_relaxed));
   return true;

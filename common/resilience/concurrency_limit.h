@@ -46,12 +46,15 @@ class ConcurrencyLimit {
   std::optional<Permit> TryAcquire(int64_t amount = 1);
 
   int64_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
-  int64_t max() const { return max_; }
+  int64_t max() const { return max_.load(std::memory_order_relaxed); }
+
+  // Permits that are out stay, also above a lower bound.
+  void SetMax(int64_t max) { max_.store(max, std::memory_order_relaxed); }
 
  private:
   bool Take(int64_t amount);
 
-  const int64_t max_;
+  std::atomic<int64_t> max_;
   std::atomic<int64_t> in_use_ = 0;
 };
 

@@ -60,7 +60,7 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   return options;
 }
 
-class AgentGateway : public process::Service {
+class AgentGateway final : public Server {
  public:
   AgentGateway(Options options, IoPool* io)
       : options_(std::move(options)),
@@ -126,7 +126,32 @@ class AgentGateway : public process::Service {
     return options_.service.shutdown;
   }
 
-  void AnnounceDrain() override { ingress_->AnnounceDrain(); }
+  // One gRPC server tells for all.
+  void SetHealth(bool ready, bool live) override {
+    ingress_->SetHealth(ready, live);
+  }
+
+  std::vector<process::Busy> BusyLoops() const override {
+    return Gather(&process::Service::BusyLoops);
+  }
+  std::vector<process::Peer> PeerStates() const override {
+    return Gather(&process::Service::PeerStates);
+  }
+  std::vector<std::pair<std::string, int64_t>> Statistics() const override {
+    return session_store_->Statistics();
+  }
+
+  // model-router first: it alone may refuse what has been checked.
+  absl::Status Reload(const config::v1::Config& config) override {
+    const config::v1::Config composed = ComposeConfig(config);
+    for (process::Service* part :
+         {static_cast<process::Service*>(model_router_.get()),
+          static_cast<process::Service*>(ingress_.get()),
+          static_cast<process::Service*>(metrics_collector_.get())}) {
+      RETURN_IF_ERROR(part->Reload(composed));
+    }
+    return absl::OkStatus();
+  }
 
   // The others work on until ingress has nothing more to ask of them; batches
   // stop to send at once.
@@ -149,7 +174,20 @@ class AgentGateway : public process::Service {
     for (auto it = parts_.rbegin(); it != parts_.rend(); ++it) (*it)->Stop();
   }
 
+  int http_port() const override { return ingress_->http_port(); }
+  int grpc_port() const override { return ingress_->grpc_port(); }
+
  private:
+  // What all parts say, one after the other.
+  template <class T>
+  std::vector<T> Gather(std::vector<T> (process::Service::*say)() const) const {
+    std::vector<T> all;
+    for (const process::Service* part : parts_) {
+      for (T& one : (part->*say)()) all.push_back(std::move(one));
+    }
+    return all;
+  }
+
   const Options options_;
   const std::unique_ptr<metrics_collector::Server> metrics_collector_;
   const std::unique_ptr<session_store::Server> session_store_;
@@ -167,7 +205,7 @@ absl::Status Check(const config::v1::Config& config) {
   return ReadOptions(config).status();
 }
 
-absl::StatusOr<std::unique_ptr<process::Service>> Create(
+absl::StatusOr<std::unique_ptr<Server>> Server::Create(
     const config::v1::Config& config, IoPool* io) {
   ASSIGN_OR_RETURN(Options options, ReadOptions(config));
   return std::make_unique<AgentGateway>(std::move(options), io);

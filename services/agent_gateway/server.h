@@ -12,13 +12,22 @@
 
 namespace gateway::agent_gateway {
 
-// INVALID_ARGUMENT with the faults of all five services.
-absl::Status Check(const config::v1::Config& config);
+// All five services in one process, joined by direct clients: one gRPC, one
+// HTTP and one ops port.
+class Server : public process::Service {
+ public:
+  // INVALID_ARGUMENT with a line for each fault of any of the five. `io`
+  // outlives the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Create(
+      const config::v1::Config& config, IoPool* io);
 
-// The five services in this process, joined by direct clients. `io` outlives
-// it.
-absl::StatusOr<std::unique_ptr<process::Service>> Create(
-    const config::v1::Config& config, IoPool* io);
+  // The listeners' ports; 0 before Start.
+  virtual int http_port() const = 0;
+  virtual int grpc_port() const = 0;
+};
+
+// Whether a server could be made of it: every fault of every service.
+absl::Status Check(const config::v1::Config& config);
 
 }  // namespace gateway::agent_gateway
 

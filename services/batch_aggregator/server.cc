@@ -119,7 +119,6 @@ class BatchAggregatorServer : public Server {
     keeper_.Start({.name = "batch-store",
                    .repair = [store] { return store->Repair(); },
                    .health = [store] { return store->Health(); },
-                   .set_ready = [this](bool ready) { front_.SetReady(ready); },
                    .chore = [this] { SweepInTime(); }});
     return absl::OkStatus();
   }
@@ -141,9 +140,24 @@ class BatchAggregatorServer : public Server {
     return options_.service.shutdown;
   }
 
-  void AnnounceDrain() override {
-    keeper_.BeginDrain();
-    front_.AnnounceDrain();
+  void SetHealth(bool ready, bool live) override {
+    front_.SetHealth(ready, live);
+  }
+
+  std::vector<process::Busy> BusyLoops() const override {
+    const Running* running = started_.load();
+    return running == nullptr ? std::vector<process::Busy>()
+                              : process::BusyOf(running->blocking);
+  }
+
+  std::vector<process::Peer> PeerStates() const override {
+    return {{"model-router", options_.model_router_target},
+            {"session-store", options_.session_store_target}};
+  }
+
+  // All of its keys are read at the start.
+  absl::Status Reload(const config::v1::Config&) override {
+    return absl::OkStatus();
   }
 
   void BeginDrain() override {

@@ -34,6 +34,11 @@ class Admission {
   // key's. Each with a retry hint, at once.
   absl::StatusOr<Permit> Admit(ApiKey& key);
 
+  // For those that come from here on.
+  void SetOptions(const AdmissionOptions& options) {
+    limit_.SetMax(options.max_requests_in_flight);
+  }
+
   // PERMISSION_DENIED `model_not_allowed`.
   static absl::Status CheckModel(const ApiKey& key, absl::string_view model);
 

@@ -60,21 +60,35 @@ ApiKey::ApiKey(ApiKeyOptions options)
       models_(options_.models.begin(), options_.models.end()),
       limit_(options_.max_concurrency) {}
 
-ApiKeys::ApiKeys(std::vector<ApiKeyOptions> keys) {
-  keys_.reserve(keys.size());
-  for (ApiKeyOptions& key : keys) {
-    keys_.push_back(std::make_unique<ApiKey>(std::move(key)));
-  }
-  if (keys_.empty()) {
+ApiKeys::ApiKeys(std::vector<ApiKeyOptions> keys) { Replace(std::move(keys)); }
+
+void ApiKeys::Replace(std::vector<ApiKeyOptions> keys) {
+  auto table = std::make_unique<Table>();
+  if (keys.empty()) {
+    table->open = true;
     ApiKeyOptions everybody;
     everybody.tenant = kOpenTenant;
-    open_ = std::make_unique<ApiKey>(std::move(everybody));
+    keys.push_back(std::move(everybody));
   }
+  for (ApiKeyOptions& key : keys) {
+    table->keys.push_back(FindOrMake(std::move(key)));
+  }
+  table_.store(table.get());
+  tables_.push_back(std::move(table));
+}
+
+ApiKey* ApiKeys::FindOrMake(ApiKeyOptions options) {
+  for (const auto& key : keys_) {
+    if (key->options_ == options) return key.get();
+  }
+  keys_.push_back(std::make_unique<ApiKey>(std::move(options)));
+  return keys_.back().get();
 }
 
 absl::StatusOr<ApiKey*> ApiKeys::Authenticate(
     absl::string_view credential) const {
-  if (open()) return open_.get();
+  const Table& table = *table_.load();
+  if (table.open) return table.keys.front();
   if (credential.empty()) {
     return MakeError(reason::kInvalidApiKey,
                      "No API key was sent. Send it as `Authorization: Bearer "
@@ -84,10 +98,10 @@ absl::StatusOr<ApiKey*> ApiKeys::Authenticate(
   const Sha256Digest digest = Sha256(credential);
   ApiKey* found = nullptr;
   // Through all of them, so that the time tells nothing about a near hit.
-  for (const auto& key : keys_) {
+  for (ApiKey* key : table.keys) {
     const Sha256Digest& known = key->options_.sha256;
     if (CRYPTO_memcmp(known.data(), digest.data(), digest.size()) == 0) {
-      found = key.get();
+      found = key;
     }
   }
   if (found == nullptr) {

@@ -6,6 +6,7 @@
 #include <absl/strings/string_view.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,6 +33,8 @@ struct ApiKeyOptions {
   std::vector<std::string> models;
   // Requests at once. 0: only the global bound.
   int64_t max_concurrency = 0;
+
+  friend bool operator==(const ApiKeyOptions&, const ApiKeyOptions&) = default;
 };
 
 // Who calls: a key and what it may do. Thread-safe.
@@ -62,15 +65,29 @@ class ApiKeys {
   // None: open mode, everybody is the tenant `default`.
   explicit ApiKeys(std::vector<ApiKeyOptions> keys);
 
-  bool open() const { return open_ != nullptr; }
+  bool open() const { return table_.load()->open; }
+
+  // Others from here on. A key that is as it was goes on counting its requests;
+  // one that has changed begins anew. By one thread at a time.
+  void Replace(std::vector<ApiKeyOptions> keys);
 
   // `credential`: the key as the client sent it; empty if it sent none.
   // UNAUTHENTICATED `invalid_api_key`. Takes the same time for every wrong key.
   absl::StatusOr<ApiKey*> Authenticate(absl::string_view credential) const;
 
  private:
+  struct Table {
+    // Open mode: one, whose credential nobody needs.
+    bool open = false;
+    std::vector<ApiKey*> keys;
+  };
+
+  ApiKey* FindOrMake(ApiKeyOptions options);
+
+  // Those in use and all before them: a request may still hold one.
   std::vector<std::unique_ptr<ApiKey>> keys_;
-  std::unique_ptr<ApiKey> open_;
+  std::vector<std::unique_ptr<const Table>> tables_;
+  std::atomic<const Table*> table_;
 };
 
 // The key in `Authorization: Bearer K`; empty for any other scheme.

@@ -151,6 +151,7 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config,
                                     absl::string_view section) {
   Faults faults;
   Options options;
+  options.section = std::string(section);
   auto service = process::ReadServiceOptions(config, section);
   faults.Add(service.status());
   if (service.ok()) {

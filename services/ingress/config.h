@@ -35,6 +35,8 @@ struct PeerTargets {
 };
 
 struct Options {
+  // The service whose listeners are meant.
+  std::string section = "ingress";
   process::ServiceOptions service;
   PeerTargets peers;
   std::vector<ApiKeyOptions> keys;

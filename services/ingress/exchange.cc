@@ -122,7 +122,7 @@ RequestRecord ExchangeServices::RecordOf(const Arrival& arrival,
       CleanText(arrival.client_request_id, kMaxClientRequestIdBytes));
   auto& kept = *record.mutable_account();
   kept.set_tenant(account.tenant());
-  if (!options.covert) {
+  if (!options.Get().covert) {
     kept.set_key_id(account.key_id());
     kept.set_user(account.user());
   }
@@ -149,10 +149,10 @@ RequestRecord ExchangeServices::RecordOf(const Arrival& arrival,
 Exchange::Exchange(ExchangeServices& services, const Arrival& arrival,
                    ExchangeSink& sink)
     : services_(services),
+      options_(services.options.Get()),
       arrival_(arrival),
       sink_(sink),
-      contents_(services.options.covert ? Contents::kOff
-                                        : services.options.contents) {}
+      contents_(options_.covert ? Contents::kOff : options_.contents) {}
 
 Exchange::~Exchange() { services_.reporter->Close(open_); }
 
@@ -194,7 +194,7 @@ absl::Status Exchange::Open(ChatReader& reader) {
 
   open_.request_id = &context.request_id();
   open_.account = &account;
-  if (services_.options.covert) {
+  if (options_.covert) {
     reported_account_.set_tenant(account.tenant());
     open_.account = &reported_account_;
   }
@@ -236,7 +236,7 @@ Awaitable<absl::Status> Exchange::Route() {
   cancelled = cancelled || delivery_failed_;
   absl::Status outcome = OutcomeOfRoute(routed, cancelled);
   // What came before the failure is the client's.
-  if (!outcome.ok() && !cancelled && services_.options.streaming &&
+  if (!outcome.ok() && !cancelled && options_.streaming &&
       held_.run_case() != RouteEvent::RUN_NOT_SET && !held_.has_answer()) {
     const absl::Status delivered = co_await Deliver();
     if (!delivered.ok()) outcome = services_.Left();
@@ -293,7 +293,7 @@ void Exchange::Take(RouteEvent& event) {
     sink_.Started(started_);
   }
   contents_.AddAnswer(event);
-  if (!services_.options.streaming) held_bytes_ += RunBytes(event);
+  if (!options_.streaming) held_bytes_ += RunBytes(event);
   MoveRun(event, held_);
   if (event.end_case() != RouteEvent::END_NOT_SET) last_ = std::move(event);
 }
@@ -304,8 +304,7 @@ bool Exchange::MayDeliver() const {
       last_) {
     return false;
   }
-  return services_.options.streaming ||
-         held_bytes_ > services_.options.max_held_bytes;
+  return options_.streaming || held_bytes_ > options_.max_held_bytes;
 }
 
 Awaitable<absl::Status> Exchange::Deliver() {
@@ -385,7 +384,7 @@ void Exchange::Report(const absl::Status& outcome) {
     record.set_time_to_first_token_us(
         absl::ToInt64Microseconds(first_run_time_ - arrival_.time));
   }
-  if (!services_.options.covert && turn_) {
+  if (!options_.covert && turn_) {
     record.set_session_id(turn_->session_id());
   }
   contents_.Fill(call_.route, record);

@@ -12,6 +12,7 @@
 
 #include "common/clients/model_router.h"
 #include "common/concurrency/awaitable.h"
+#include "common/concurrency/hot_value.h"
 #include "common/resilience/concurrency_limit.h"
 #include "common/rpc/call.h"
 #include "common/telemetry/reporter.h"
@@ -99,7 +100,7 @@ struct ExchangeServices {
   telemetry::Reporter* reporter = nullptr;
   Metrics* metrics = nullptr;
   Clock* clock = nullptr;
-  ExchangeOptions options;
+  HotValue<ExchangeOptions> options;
   // Bytes of requests that are held at once, over all ways in. Null: no bound.
   ConcurrencyLimit* bodies = nullptr;
   // Flows that are cancelled from here on were cut by the drain: their clients
@@ -160,6 +161,8 @@ class Exchange final : private rpc::Sink<model_router::v1::RouteEvent> {
 
   // Set at construction.
   ExchangeServices& services_;
+  // As they were when it began.
+  const ExchangeOptions options_;
   const Arrival& arrival_;
   ExchangeSink& sink_;
 

@@ -111,6 +111,11 @@ http::ServerOptions HttpServerOptionsOf(const Options& options,
   return server;
 }
 
+process::Peer PeerOf(const char* name, const std::string& target,
+                     const void* in_process, const char* state) {
+  return {name, in_process == nullptr ? target : "in process", state};
+}
+
 // What lives from Start to Stop.
 struct Running {
   Running(const Options& options, const Server::Dependencies& dependencies,
@@ -139,7 +144,7 @@ struct Running {
     services.metrics = metrics;
     services.clock = dependencies.clock;
     services.bodies = &bodies;
-    services.options = options.exchange;
+    services.options.Set(options.exchange);
   }
 
   Peers peers;
@@ -226,7 +231,34 @@ class IngressServer final : public Server {
     return options_.service.shutdown;
   }
 
-  void AnnounceDrain() override { front_.AnnounceDrain(); }
+  void SetHealth(bool ready, bool live) override {
+    front_.SetHealth(ready, live);
+  }
+
+  std::vector<process::Peer> PeerStates() const override {
+    const Running* running = started_.load();
+    if (running == nullptr) return {};
+    const bool router = running->catalogue.connected();
+    const bool store = !running->sessions.away.load(std::memory_order_relaxed);
+    const PeerTargets& at = options_.peers;
+    return {PeerOf("model-router", at.model_router, peers_.router,
+                   router ? "ok" : "not reached"),
+            PeerOf("session-store", at.session_store, peers_.sessions,
+                   store ? "ok" : "did not answer"),
+            PeerOf("batch-aggregator", at.batch_aggregator, peers_.batches, ""),
+            PeerOf("metrics-collector", at.metrics_collector, peers_.telemetry,
+                   "")};
+  }
+
+  // Hot: keys, limits.maxRequestsInFlight, streaming, monitoring.enabled and
+  // monitoring.contents.
+  absl::Status Reload(const config::v1::Config& config) override {
+    ASSIGN_OR_RETURN(Options options, ReadOptions(config, options_.section));
+    running_->keys.Replace(std::move(options.keys));
+    running_->admission.SetOptions(options.admission);
+    running_->services.options.Set(options.exchange);
+    return absl::OkStatus();
+  }
 
   void BeginDrain() override {
     if (running_ == nullptr) return;

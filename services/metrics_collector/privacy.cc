@@ -22,15 +22,17 @@ void Privacy::Strip(v1::Beat& beat) const {
 }
 
 void Privacy::Strip(v1::RequestRecord& record) const {
-  if (covert_) {
+  const bool covert = covert_.load(std::memory_order_relaxed);
+  const auto contents = contents_.load(std::memory_order_relaxed);
+  if (covert) {
     StripPerson(*record.mutable_account());
     record.clear_session_id();
     record.clear_client_request_id();
   }
   const bool failed = record.outcome() == v1::OUTCOME_FAILED;
   const bool keep =
-      !covert_ && (contents_ == config::v1::CONTENTS_ALL ||
-                   (contents_ == config::v1::CONTENTS_ERRORS && failed));
+      !covert && (contents == config::v1::CONTENTS_ALL ||
+                  (contents == config::v1::CONTENTS_ERRORS && failed));
   if (!keep) {
     record.clear_request_content();
     record.clear_answer_content();

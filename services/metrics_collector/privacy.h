@@ -1,6 +1,8 @@
 #ifndef GATEWAY_SERVICES_METRICS_COLLECTOR_PRIVACY_H_
 #define GATEWAY_SERVICES_METRICS_COLLECTOR_PRIVACY_H_
 
+#include <atomic>
+
 #include "gateway/config/v1/config.pb.h"
 #include "gateway/metrics_collector/v1/metrics_collector.pb.h"
 
@@ -15,13 +17,18 @@ class Privacy {
   Privacy(bool covert, config::v1::Contents contents)
       : covert_(covert), contents_(contents) {}
 
+  void Set(bool covert, config::v1::Contents contents) {
+    covert_.store(covert, std::memory_order_relaxed);
+    contents_.store(contents, std::memory_order_relaxed);
+  }
+
   void Strip(v1::UsageRow& row) const;
   void Strip(v1::RequestRecord& record) const;
   void Strip(v1::Beat& beat) const;
 
  private:
-  const bool covert_;
-  const config::v1::Contents contents_;
+  std::atomic<bool> covert_;
+  std::atomic<config::v1::Contents> contents_;
 };
 
 }  // namespace gateway::metrics_collector

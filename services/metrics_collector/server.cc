@@ -44,7 +44,7 @@ struct Running {
   RocksdbUsageLedger ledger;
   const std::unique_ptr<RocksdbRequestLog> log;
   OpenRequests open;
-  const Privacy privacy;
+  Privacy privacy;
   BoundedExecutor disk{{.name = "disk", .threads = 2, .queue_size = 1024}};
   // One at a time: the senders want the other core.
   BoundedExecutor queries{{.name = "queries", .threads = 1, .queue_size = 16}};
@@ -89,7 +89,6 @@ class MetricsCollectorServer : public Server {
     keeper_.Start({.name = "metrics-collector",
                    .repair = [this] { return Repair(); },
                    .health = [this] { return running_->database->Health(); },
-                   .set_ready = [this](bool ready) { front_.SetReady(ready); },
                    .chore = [this] { Maintain(); }});
     return absl::OkStatus();
   }
@@ -108,11 +107,28 @@ class MetricsCollectorServer : public Server {
   process::ShutdownOptions Shutdown() const override {
     return options_.service.shutdown;
   }
-  void AnnounceDrain() override {
-    keeper_.BeginDrain();
-    front_.AnnounceDrain();
+  void SetHealth(bool ready, bool live) override {
+    front_.SetHealth(ready, live);
   }
-  void BeginDrain() override { front_.BeginDrain(); }
+  std::vector<process::Busy> BusyLoops() const override {
+    const Running* running = started_.load();
+    if (running == nullptr) return {};
+    std::vector<process::Busy> busy = process::BusyOf(running->disk);
+    for (auto& query : process::BusyOf(running->queries)) {
+      busy.push_back(std::move(query));
+    }
+    return busy;
+  }
+  // Hot: monitoring.enabled, monitoring.contents.
+  absl::Status Reload(const config::v1::Config& config) override {
+    ASSIGN_OR_RETURN(const Options options, ReadOptions(config));
+    running_->privacy.Set(options.covert, options.contents);
+    return absl::OkStatus();
+  }
+  void BeginDrain() override {
+    keeper_.BeginDrain();
+    front_.BeginDrain();
+  }
   size_t Active() const override { return front_.Active(); }
   void CancelRemaining() override { front_.CancelRemaining(); }
 

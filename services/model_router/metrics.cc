@@ -1,5 +1,6 @@
 #include "services/model_router/metrics.h"
 
+#include <array>
 #include <string>
 
 #include "common/metrics/labelled.h"
@@ -14,8 +15,11 @@ using metrics::GaugeFamily;
 using metrics::HistogramFamily;
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
-constexpr const char* kClassNames[] = {"ok",       "caller",  "policy",
-                                       "provider", "gateway", "cancelled"};
+// How an attempt ended: the label `class`.
+enum Class { kOk, kCaller, kPolicy, kProvider, kGateway, kCancelled };
+constexpr size_t kClasses = 6;
+constexpr const char* kClassNames[kClasses] = {
+    "ok", "caller", "policy", "provider", "gateway", "cancelled"};
 
 // first * factor^k for k = 0..13: what the GenAI conventions ask for.
 Buckets Exponential(double first, double factor) {
@@ -27,9 +31,51 @@ Buckets Exponential(double first, double factor) {
   return buckets;
 }
 
+Class ClassOf(const absl::Status& status) {
+  if (status.ok()) return kOk;
+  if (absl::IsCancelled(status)) return kCancelled;
+  switch (FaultOf(status)) {
+    case Fault::FAULT_CALLER:
+      return kCaller;
+    case Fault::FAULT_POLICY:
+      return kPolicy;
+    case Fault::FAULT_PROVIDER:
+      return kProvider;
+    default:
+      return kGateway;
+  }
+}
+
 }  // namespace
 
-Metrics::Metrics(const Catalogue& catalogue)
+// The metrics of one catalogue's targets.
+class Metrics::OfCatalogue final : public RouteObserver {
+ public:
+  OfCatalogue(Metrics& metrics, const Catalogue& catalogue);
+
+  void OnAttemptBegun(const Target& target) override;
+  void OnAttemptEnded(const AttemptReport& report) override;
+  void OnFallback(const Target& from, const Target& to,
+                  absl::string_view reason) override;
+
+ private:
+  // The metrics of one target.
+  struct OfTarget {
+    std::array<prometheus::Counter*, kClasses> attempts;
+    prometheus::Counter* cost = nullptr;
+    prometheus::Counter* unpriced = nullptr;
+    prometheus::Histogram* input_tokens = nullptr;
+    prometheus::Histogram* output_tokens = nullptr;
+    prometheus::Histogram* duration = nullptr;
+    prometheus::Histogram* first_token = nullptr;
+    prometheus::Histogram* per_token = nullptr;
+  };
+
+  Metrics& metrics_;
+  std::vector<OfTarget> targets_;
+};
+
+Metrics::Metrics()
     : in_flight_(GaugeFamily(registry_, "agentgw_upstream_inflight",
                              "Attempts at providers that run now.")
                      .Add({})),
@@ -45,25 +91,32 @@ Metrics::Metrics(const Catalogue& catalogue)
               .Add({})),
       fallbacks_(CounterFamily(
           registry_, "agentgw_fallbacks_total",
-          "Failed attempts after which another target was asked.")) {
-  auto& attempts = CounterFamily(registry_, "agentgw_upstream_requests_total",
-                                 "Attempts at providers that have ended.");
-  auto& cost = CounterFamily(registry_, "agentgw_cost_nanousd_total",
-                             "Cost at the price table's rates, 10^-9 USD.");
-  auto& unpriced =
-      CounterFamily(registry_, "agentgw_unpriced_attempts_total",
-                    "Attempts with tokens whose price is not known.");
-  auto& tokens = HistogramFamily(registry_, "gen_ai_client_token_usage",
-                                 "Tokens of an attempt, by kind.");
-  auto& duration =
-      HistogramFamily(registry_, "gen_ai_client_operation_duration_seconds",
-                      "From an attempt's begin to its end.");
-  auto& first_token = HistogramFamily(
-      registry_, "gen_ai_client_operation_time_to_first_chunk_seconds",
-      "From an attempt's begin to its first token.");
-  auto& per_token = HistogramFamily(
-      registry_, "gen_ai_client_operation_time_per_output_chunk_seconds",
-      "Between the tokens behind the first one.");
+          "Failed attempts after which another target was asked.")),
+      attempts_(CounterFamily(registry_, "agentgw_upstream_requests_total",
+                              "Attempts at providers that have ended.")),
+      cost_(CounterFamily(registry_, "agentgw_cost_nanousd_total",
+                          "Cost at the price table's rates, 10^-9 USD.")),
+      unpriced_(
+          CounterFamily(registry_, "agentgw_unpriced_attempts_total",
+                        "Attempts with tokens whose price is not known.")),
+      tokens_(HistogramFamily(registry_, "gen_ai_client_token_usage",
+                              "Tokens of an attempt, by kind.")),
+      duration_(HistogramFamily(registry_,
+                                "gen_ai_client_operation_duration_seconds",
+                                "From an attempt's begin to its end.")),
+      first_token_(HistogramFamily(
+          registry_, "gen_ai_client_operation_time_to_first_chunk_seconds",
+          "From an attempt's begin to its first token.")),
+      per_token_(HistogramFamily(
+          registry_, "gen_ai_client_operation_time_per_output_chunk_seconds",
+          "Between the tokens behind the first one.")) {}
+
+std::unique_ptr<RouteObserver> Metrics::Observe(const Catalogue& catalogue) {
+  return std::make_unique<OfCatalogue>(*this, catalogue);
+}
+
+Metrics::OfCatalogue::OfCatalogue(Metrics& metrics, const Catalogue& catalogue)
+    : metrics_(metrics) {
   const Buckets token_buckets = Exponential(1, 4);
   const Buckets second_buckets = Exponential(0.01, 2);
 
@@ -76,47 +129,34 @@ Metrics::Metrics(const Catalogue& catalogue)
       for (size_t i = 0; i < kClasses; ++i) {
         prometheus::Labels labels = own;
         labels["class"] = kClassNames[i];
-        of.attempts[i] = &attempts.Add(labels);
+        of.attempts[i] = &metrics_.attempts_.Add(labels);
       }
       prometheus::Labels priced = own;
       priced["tier"] = "default";
-      of.cost = &cost.Add(priced);
-      of.unpriced = &unpriced.Add(own);
+      of.cost = &metrics_.cost_.Add(priced);
+      of.unpriced = &metrics_.unpriced_.Add(own);
       prometheus::Labels gen_ai = {
           {"gen_ai_operation_name", "chat"},
           {"gen_ai_provider_name", target.provider->name},
           {"gen_ai_request_model", model->name},
           {"gen_ai_response_model", target.model}};
-      of.duration = &duration.Add(gen_ai, second_buckets);
-      of.first_token = &first_token.Add(gen_ai, second_buckets);
-      of.per_token = &per_token.Add(gen_ai, second_buckets);
+      of.duration = &metrics_.duration_.Add(gen_ai, second_buckets);
+      of.first_token = &metrics_.first_token_.Add(gen_ai, second_buckets);
+      of.per_token = &metrics_.per_token_.Add(gen_ai, second_buckets);
       gen_ai["gen_ai_token_type"] = "input";
-      of.input_tokens = &tokens.Add(gen_ai, token_buckets);
+      of.input_tokens = &metrics_.tokens_.Add(gen_ai, token_buckets);
       gen_ai["gen_ai_token_type"] = "output";
-      of.output_tokens = &tokens.Add(gen_ai, token_buckets);
+      of.output_tokens = &metrics_.tokens_.Add(gen_ai, token_buckets);
     }
   }
 }
 
-Metrics::Class Metrics::ClassOf(const absl::Status& status) {
-  if (status.ok()) return kOk;
-  if (absl::IsCancelled(status)) return kCancelled;
-  switch (FaultOf(status)) {
-    case Fault::FAULT_CALLER:
-      return kCaller;
-    case Fault::FAULT_POLICY:
-      return kPolicy;
-    case Fault::FAULT_PROVIDER:
-      return kProvider;
-    default:
-      return kGateway;
-  }
+void Metrics::OfCatalogue::OnAttemptBegun(const Target& target) {
+  metrics_.in_flight_.Increment();
 }
 
-void Metrics::OnAttemptBegun(const Target& target) { in_flight_.Increment(); }
-
-void Metrics::OnAttemptEnded(const AttemptReport& report) {
-  in_flight_.Decrement();
+void Metrics::OfCatalogue::OnAttemptEnded(const AttemptReport& report) {
+  metrics_.in_flight_.Decrement();
   OfTarget& of = targets_[report.target.index];
   of.attempts[ClassOf(report.status)]->Increment();
   of.duration->Observe(absl::ToDoubleSeconds(report.elapsed));
@@ -138,14 +178,15 @@ void Metrics::OnAttemptEnded(const AttemptReport& report) {
     }
   }
   if (report.skipped_events > 0) {
-    skipped_events_.Increment(static_cast<double>(report.skipped_events));
+    metrics_.skipped_events_.Increment(
+        static_cast<double>(report.skipped_events));
   }
 }
 
-void Metrics::OnFallback(const Target& from, const Target& to,
-                         absl::string_view reason) {
+void Metrics::OfCatalogue::OnFallback(const Target& from, const Target& to,
+                                      absl::string_view reason) {
   // All from closed sets: the catalogue, and the list of reasons.
-  fallbacks_
+  metrics_.fallbacks_
       .Add({{"from_model", from.row->name},
             {"to_model", to.row->name},
             {"reason", std::string(reason)}})

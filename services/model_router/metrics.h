@@ -7,7 +7,6 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
-#include <array>
 #include <memory>
 #include <vector>
 
@@ -16,17 +15,15 @@
 
 namespace gateway::model_router {
 
-// Every metric of model-router. What is counted for an attempt is found by the
-// target's index, without a lookup by name. Thread-safe.
-class Metrics final : public RouteObserver {
+// Every metric of model-router. Thread-safe.
+class Metrics {
  public:
-  // `catalogue` is needed here only.
-  explicit Metrics(const Catalogue& catalogue);
+  Metrics();
 
-  void OnAttemptBegun(const Target& target) override;
-  void OnAttemptEnded(const AttemptReport& report) override;
-  void OnFallback(const Target& from, const Target& to,
-                  absl::string_view reason) override;
+  // Who counts the attempts at the targets of a catalogue, which is needed here
+  // only. What is counted is found by the target's index, without a lookup by
+  // name. Several may count at a time; the metrics outlive them.
+  std::unique_ptr<RouteObserver> Observe(const Catalogue& catalogue);
 
   // What is read when the metrics are.
   void SetSpool(int64_t bytes, int64_t dropped_rows);
@@ -36,30 +33,23 @@ class Metrics final : public RouteObserver {
   }
 
  private:
-  // How an attempt ended: the label `class`.
-  enum Class { kOk, kCaller, kPolicy, kProvider, kGateway, kCancelled };
-  static constexpr size_t kClasses = 6;
-  static Class ClassOf(const absl::Status& status);
-
-  // The metrics of one target.
-  struct OfTarget {
-    std::array<prometheus::Counter*, kClasses> attempts;
-    prometheus::Counter* cost = nullptr;
-    prometheus::Counter* unpriced = nullptr;
-    prometheus::Histogram* input_tokens = nullptr;
-    prometheus::Histogram* output_tokens = nullptr;
-    prometheus::Histogram* duration = nullptr;
-    prometheus::Histogram* first_token = nullptr;
-    prometheus::Histogram* per_token = nullptr;
-  };
+  class OfCatalogue;
+  using Counters = prometheus::Family<prometheus::Counter>;
+  using Histograms = prometheus::Family<prometheus::Histogram>;
 
   prometheus::Registry registry_;
-  std::vector<OfTarget> targets_;
   prometheus::Gauge& in_flight_;
   prometheus::Gauge& spool_bytes_;
   prometheus::Gauge& dropped_rows_;
   prometheus::Counter& skipped_events_;
-  prometheus::Family<prometheus::Counter>& fallbacks_;
+  Counters& fallbacks_;
+  Counters& attempts_;
+  Counters& cost_;
+  Counters& unpriced_;
+  Histograms& tokens_;
+  Histograms& duration_;
+  Histograms& first_token_;
+  Histograms& per_token_;
 };
 
 }  // namespace gateway::model_router

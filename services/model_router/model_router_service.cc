@@ -2,13 +2,15 @@
 
 #include <utility>
 
-#include "common/concurrency/event.h"
 #include "common/status/error.h"
 #include "services/model_router/route_flow.h"
 #include "services/model_router/target_choice.h"
 
 namespace gateway::model_router {
 namespace {
+
+// How soon a change of the catalogue is told.
+constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
 
 // Counts one while it lives.
 class Counted {
@@ -27,14 +29,19 @@ class Counted {
 }  // namespace
 
 ModelRouterService::ModelRouterService(RouterParts parts)
-    : parts_(std::move(parts)) {}
+    : parts_(std::make_shared<const RouterParts>(std::move(parts))) {}
+
+void ModelRouterService::Replace(RouterParts parts) {
+  parts_.Set(std::make_shared<const RouterParts>(std::move(parts)));
+}
 
 Awaitable<absl::Status> ModelRouterService::Route(
     rpc::Call& call, const v1::RouteRequest& request,
     rpc::Sink<v1::RouteEvent>& sink) {
   if (draining_.load(std::memory_order_relaxed)) co_return Draining();
   Counted counted(active_);
-  RouteFlow flow(parts_, call, request, sink);
+  const Parts parts = parts_.Get();
+  RouteFlow flow(*parts, call, request, sink);
   co_return co_await flow.Run();
 }
 
@@ -42,22 +49,27 @@ Awaitable<absl::Status> ModelRouterService::WatchCatalogue(
     rpc::Call& call, const v1::WatchCatalogueRequest& request,
     rpc::Sink<v1::Catalogue>& sink) {
   if (draining_.load(std::memory_order_relaxed)) co_return Draining();
-  const absl::Status written =
-      co_await sink.Write(parts_.catalogue->snapshot());
-  if (!written.ok()) co_return written;
-  // The catalogue is that of the process: nothing follows.
-  Event never(co_await boost::asio::this_coro::executor);
-  co_await never.Wait();
-  co_return ClientClosed();
+  std::shared_ptr<const Catalogue> told;
+  while (true) {
+    const Parts parts = parts_.Get();
+    if (parts->catalogue != told) {
+      told = parts->catalogue;
+      const absl::Status written = co_await sink.Write(told->snapshot());
+      if (!written.ok()) co_return written;
+    }
+    const bool slept = co_await parts->clock->SleepFor(kWatchInterval);
+    if (!slept) co_return ClientClosed();
+  }
 }
 
 Awaitable<absl::StatusOr<v1::PlanBatchResponse>> ModelRouterService::PlanBatch(
     rpc::Call& call, const v1::PlanBatchRequest& request) {
   if (draining_.load(std::memory_order_relaxed)) co_return Draining();
-  const Model* model = parts_.catalogue->Find(request.model());
+  const Parts parts = parts_.Get();
+  const Model* model = parts->catalogue->Find(request.model());
   if (model == nullptr) co_return ModelNotFound(request.model());
   v1::PlanBatchResponse response;
-  response.set_planned_target(OrderTargets(*model, {}, parts_.draw())[0]->id);
+  response.set_planned_target(OrderTargets(*model, {}, parts->draw())[0]->id);
   co_return response;
 }
 

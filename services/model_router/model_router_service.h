@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/clients/model_router.h"
+#include "common/concurrency/hot_value.h"
 #include "common/time/clock.h"
 #include "services/model_router/catalogue.h"
 #include "services/model_router/model_provider.h"
@@ -20,7 +21,8 @@ namespace gateway::model_router {
 // and ids of messages that carry the answer further.
 inline constexpr size_t kEventOverhead = 256 << 10;
 
-// What a call needs of the router. All of it outlives the calls.
+// What a call needs of the router, the same from its begin to its end. All of
+// it outlives the calls.
 struct RouterParts {
   std::shared_ptr<const Catalogue> catalogue;
   // By Provider::index.
@@ -32,6 +34,8 @@ struct RouterParts {
   size_t max_event_bytes = 33 << 20;
   // 64 random bits at each call; thread-safe.
   std::function<uint64_t()> draw;
+  // Owns what the pointers name and no one else does. Released on any thread.
+  std::shared_ptr<const void> owned = nullptr;
 };
 
 // The router as a service: checks what every way in must check, and runs one
@@ -39,6 +43,10 @@ struct RouterParts {
 class ModelRouterService final : public ModelRouter {
  public:
   explicit ModelRouterService(RouterParts parts);
+
+  // For the calls that come from here on; those that watch the catalogue get
+  // the new one within half a second.
+  void Replace(RouterParts parts);
 
   Awaitable<absl::Status> Route(rpc::Call& call,
                                 const v1::RouteRequest& request,
@@ -49,13 +57,19 @@ class ModelRouterService final : public ModelRouter {
   Awaitable<absl::StatusOr<v1::PlanBatchResponse>> PlanBatch(
       rpc::Call& call, const v1::PlanBatchRequest& request) override;
 
+  std::shared_ptr<const Catalogue> catalogue() const {
+    return parts_.Get()->catalogue;
+  }
+
   // New calls get UNAVAILABLE `draining` from here on.
   void BeginDrain() { draining_.store(true, std::memory_order_relaxed); }
   // Calls of Route that run.
   int64_t active() const { return active_.load(std::memory_order_relaxed); }
 
  private:
-  const RouterParts parts_;
+  using Parts = std::shared_ptr<const RouterParts>;
+
+  HotValue<Parts> parts_;
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> active_{0};
 };

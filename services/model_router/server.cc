@@ -1,5 +1,7 @@
 #include "services/model_router/server.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <atomic>
 #include <random>
 #include <string>
@@ -25,30 +27,33 @@ namespace {
 
 // What a drain leaves for the last usage rows: 10 s of the grace, less 5.
 constexpr absl::Duration kFlushTime = absl::Seconds(5);
-constexpr absl::Duration kHealthInterval = absl::Milliseconds(500);
 
 uint64_t Draw() {
   thread_local std::mt19937_64 generator{std::random_device()()};
   return generator();
 }
 
+// What belongs to one state of the config, and lives until its last call has
+// ended.
+struct Generation {
+  std::shared_ptr<const Catalogue> catalogue;
+  std::vector<std::unique_ptr<ModelProvider>> providers;
+  std::unique_ptr<RouteObserver> observer;
+};
+
 // What lives from Start to Stop.
 struct Running {
   Running(const Server::Dependencies& dependencies,
           std::unique_ptr<UsageSpool> opened)
-      : spool(std::move(opened)),
-        delivering(dependencies.io->Next()),
-        health(dependencies.io->Next()) {}
+      : spool(std::move(opened)), delivering(dependencies.io->Next()) {}
 
   const std::unique_ptr<UsageSpool> spool;
   std::unique_ptr<UsageRecorder> grpc_recorder;
   std::unique_ptr<UsageDelivery> delivery;
-  std::vector<std::unique_ptr<ModelProvider>> providers;
   std::unique_ptr<ModelRouterService> service;
   // The service keeps the caller's deadline by itself, in both ways in.
   std::unique_ptr<CheckedModelRouter> checked;
   BackgroundFlow delivering;
-  BackgroundFlow health;
 };
 
 class ModelRouterServer final : public Server {
@@ -56,7 +61,6 @@ class ModelRouterServer final : public Server {
   ModelRouterServer(Options options, Dependencies dependencies)
       : options_(std::move(options)),
         dependencies_(dependencies),
-        metrics_(*options_.catalogue),
         front_(dependencies.io) {}
 
   ~ModelRouterServer() override { Stop(); }
@@ -79,7 +83,6 @@ class ModelRouterServer final : public Server {
           {MakeModelRouterService(front_.bridge(), running_->checked.get())}));
     }
     running_->delivering.Start(running_->delivery->Run());
-    running_->health.Start(FollowHealth());
     started_.store(running_.get());
     return absl::OkStatus();
   }
@@ -106,9 +109,31 @@ class ModelRouterServer final : public Server {
     return options_.service.shutdown;
   }
 
-  void AnnounceDrain() override {
-    draining_.store(true);
-    front_.AnnounceDrain();
+  void SetHealth(bool ready, bool live) override {
+    front_.SetHealth(ready, live);
+  }
+
+  std::vector<process::Peer> PeerStates() const override {
+    std::vector<process::Peer> peers = {
+        {"metrics-collector",
+         recorder_ == nullptr ? options_.collector_target : "in process"}};
+    const Running* running = started_.load();
+    if (running == nullptr) return peers;
+    for (const auto& provider : running->service->catalogue()->providers()) {
+      peers.push_back({absl::StrCat("provider ", provider->name),
+                       provider->dialect == Dialect::kMock
+                           ? "in process"
+                           : provider->base_url});
+    }
+    return peers;
+  }
+
+  // Hot: providers, models, routing and stream.coalesce.
+  absl::Status Reload(const config::v1::Config& config) override {
+    ASSIGN_OR_RETURN(const Options options, ReadOptions(config));
+    ASSIGN_OR_RETURN(RouterParts parts, PartsOf(options));
+    running_->service->Replace(std::move(parts));
+    return absl::OkStatus();
   }
 
   void BeginDrain() override {
@@ -127,8 +152,6 @@ class ModelRouterServer final : public Server {
   void CancelRemaining() override { front_.CancelRemaining(); }
 
   void Stop() override {
-    draining_.store(true);
-    if (running_ != nullptr) running_->health.Stop();
     front_.Stop();
     if (running_ == nullptr) return;
     FlushUsage();
@@ -153,36 +176,46 @@ class ModelRouterServer final : public Server {
     }
     running.delivery = std::make_unique<UsageDelivery>(
         running.spool.get(), recorder, dependencies_.clock, options_.delivery);
-    RouterParts parts;
-    for (const auto& provider : options_.catalogue->providers()) {
-      ASSIGN_OR_RETURN(std::unique_ptr<ModelProvider> made,
-                       MakeProvider(*provider));
-      parts.providers.push_back(made.get());
-      running.providers.push_back(std::move(made));
-    }
-    parts.catalogue = options_.catalogue;
-    parts.spool = running.spool.get();
-    parts.observer = &metrics_;
-    parts.clock = dependencies_.clock;
-    parts.max_event_bytes =
-        static_cast<size_t>(options_.service.max_message_bytes);
-    parts.draw = Draw;
+    ASSIGN_OR_RETURN(RouterParts parts, PartsOf(options_));
     running.service = std::make_unique<ModelRouterService>(std::move(parts));
     running.checked = std::make_unique<CheckedModelRouter>(
         running.service.get(), Entry::kGrpc);
     return absl::OkStatus();
   }
 
+  // What calls need, by one state of the config.
+  absl::StatusOr<RouterParts> PartsOf(const Options& options) {
+    auto generation = std::make_shared<Generation>();
+    generation->catalogue = options.catalogue;
+    generation->observer = metrics_.Observe(*options.catalogue);
+    RouterParts parts;
+    for (const auto& provider : options.catalogue->providers()) {
+      ASSIGN_OR_RETURN(std::unique_ptr<ModelProvider> made,
+                       MakeProvider(options, *provider));
+      parts.providers.push_back(made.get());
+      generation->providers.push_back(std::move(made));
+    }
+    parts.catalogue = options.catalogue;
+    parts.spool = running_->spool.get();
+    parts.observer = generation->observer.get();
+    parts.clock = dependencies_.clock;
+    parts.max_event_bytes =
+        static_cast<size_t>(options_.service.max_message_bytes);
+    parts.draw = Draw;
+    parts.owned = std::move(generation);
+    return parts;
+  }
+
   absl::StatusOr<std::unique_ptr<ModelProvider>> MakeProvider(
-      const Provider& provider) {
+      const Options& options, const Provider& provider) {
     if (provider.dialect == Dialect::kMock) {
       return std::make_unique<MockProvider>(&provider, dependencies_.clock);
     }
     return OpenAiProvider::Create(
         provider,
-        {.key = options_.keys[provider.index],
-         .coalesce = options_.coalesce,
-         .target_count = options_.catalogue->target_count()},
+        {.key = options.keys[provider.index],
+         .coalesce = options.coalesce,
+         .target_count = options.catalogue->target_count()},
         *dependencies_.io, dependencies_.clock);
   }
 
@@ -199,27 +232,10 @@ class ModelRouterServer final : public Server {
     }
   }
 
-  // gRPC's health goes with the spool's until the drain ends it for good.
-  Awaitable<void> FollowHealth() {
-    bool healthy = true;
-    while (true) {
-      const bool slept =
-          co_await dependencies_.clock->SleepFor(kHealthInterval);
-      if (!slept || draining_.load()) co_return;
-      const bool now = running_->spool->Health().ok();
-      if (now == healthy) continue;
-      healthy = now;
-      front_.SetReady(healthy && !draining_.load());
-      LOG_WARNING("router", healthy ? "the usage spool can be written again"
-                                    : "the usage spool cannot be written");
-    }
-  }
-
   const Options options_;
   const Dependencies dependencies_;
   UsageRecorder* recorder_ = nullptr;
   bool serve_grpc_ = true;
-  std::atomic<bool> draining_{false};
   mutable Metrics metrics_;
   process::GrpcFront front_;
   std::unique_ptr<Running> running_;

@@ -89,7 +89,6 @@ class SessionStoreServer : public Server {
     keeper_.Start({.name = "session-store",
                    .repair = [sessions] { return sessions->Repair(); },
                    .health = [sessions] { return sessions->Health(); },
-                   .set_ready = [this](bool ready) { front_.SetReady(ready); },
                    .chore = nullptr});
     return absl::OkStatus();
   }
@@ -111,11 +110,34 @@ class SessionStoreServer : public Server {
     return options_.service.shutdown;
   }
 
-  void AnnounceDrain() override {
-    keeper_.BeginDrain();
-    front_.AnnounceDrain();
+  void SetHealth(bool ready, bool live) override {
+    front_.SetHealth(ready, live);
   }
-  void BeginDrain() override { front_.BeginDrain(); }
+
+  std::vector<process::Busy> BusyLoops() const override {
+    const Running* running = started_.load();
+    return running == nullptr ? std::vector<process::Busy>()
+                              : process::BusyOf(running->executor);
+  }
+
+  std::vector<std::pair<std::string, int64_t>> Statistics() const override {
+    const Running* running = started_.load();
+    if (running == nullptr) return {};
+    return {{"sessions", running->repository->TotalSessionCount()},
+            {"calls_running", static_cast<int64_t>(front_.Active())},
+            {"work_waiting", static_cast<int64_t>(running->executor.Waiting())},
+            {"write_stopped", running->repository->WriteStopped() ? 1 : 0}};
+  }
+
+  // All of its keys are read at the start.
+  absl::Status Reload(const config::v1::Config&) override {
+    return absl::OkStatus();
+  }
+
+  void BeginDrain() override {
+    keeper_.BeginDrain();
+    front_.BeginDrain();
+  }
   size_t Active() const override { return front_.Active(); }
   void CancelRemaining() override { front_.CancelRemaining(); }
 

@@ -174,9 +174,10 @@ class TwoProcesses(System):
         for i, key in enumerate(keys):
             grpc, ops = ports[1 + 2 * i], ports[2 + 2 * i]
             services[key] = {
-                "listen": listen(grpc, ops, self.port if i == 0 else None),
-                "target": f"127.0.0.1:{grpc}",
-                "dataDir": str(self.folder / "two" / key)}
+                "listen": listen(grpc, ops, self.port if i == 0 else None)}
+            if i > 0:
+                services[key] |= {"target": f"127.0.0.1:{grpc}",
+                                  "dataDir": str(self.folder / "two" / key)}
         # Not running; a stateless chat does not need them.
         services["sessionStore"] = {"target": f"127.0.0.1:{ports[7]}"}
         services["batchAggregator"] = {"target": f"127.0.0.1:{ports[8]}"}
@@ -190,7 +191,8 @@ class TwoProcesses(System):
 
 
 def listen(grpc, ops, http=None):
-    addresses = {"grpc": f"127.0.0.1:{grpc}", "ops": f"127.0.0.1:{ops}"}
+    addresses = {"grpc": f"127.0.0.1:{grpc}", "ops": f"127.0.0.1:{ops}",
+                 "admin": "127.0.0.1:0"}
     if http is not None:
         addresses["http"] = f"127.0.0.1:{http}"
     return addresses

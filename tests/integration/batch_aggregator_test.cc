@@ -213,7 +213,7 @@ TEST_F(BatchAggregatorServerTest, ADrainFinishesWhatRunsAndKeepsTheRest) {
   RunningFlow<absl::Status> follower(
       io_.Next(), client_->StreamBatchResults(call, request, results));
   ASSERT_TRUE(Eventually([&] { return router_.active() == 1; }));
-  server_->AnnounceDrain();
+  server_->SetHealth(false, true);
   server_->BeginDrain();
   EXPECT_TRUE(absl::IsUnavailable(follower.Get()));
   EXPECT_TRUE(absl::IsUnavailable(Submit(1).status()));
@@ -302,7 +302,6 @@ TEST_F(BatchAggregatorServerTest, AFullDiskCostsReadinessUntilThereIsRoom) {
   EXPECT_TRUE(Eventually([&] {
     return server_->Checks()[0].state == process::Check::State::kOk;
   }));
-  // gRPC's health follows.
   EXPECT_TRUE(Eventually([&] { return Submit(1).ok(); }));
   server_.reset();
 }

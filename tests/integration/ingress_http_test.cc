@@ -574,7 +574,7 @@ TEST_F(IngressHttpTest, ADrainFinishesWhatRunsAndCutsTheRest) {
   router_.OnRoute(HangScript());
   RawSocket stream = Begin(kStreamBody);
   EXPECT_THAT(stream.ReceiveUntil("\"part\""), HasSubstr("part"));
-  server_->AnnounceDrain();
+  server_->SetHealth(false, true);
   server_->BeginDrain();
   EXPECT_EQ(server_->Active(), 1u);
   server_->CancelRemaining();

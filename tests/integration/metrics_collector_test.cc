@@ -14,6 +14,7 @@
 
 #include "common/clients/grpc_metrics_collector.h"
 #include "common/metrics/lint.h"
+#include "common/process/health.h"
 #include "common/rpc/channel.h"
 #include "common/status/error.h"
 #include "common/telemetry/reporter.h"
@@ -90,7 +91,7 @@ class MetricsCollectorTest : public testing::Test {
 
   // As a process ends.
   void Stop() {
-    server_->AnnounceDrain();
+    server_->SetHealth(false, true);
     server_->BeginDrain();
     server_->CancelRemaining();
     server_->Stop();
@@ -389,12 +390,16 @@ TEST_F(MetricsCollectorTest, AFullDiskCostsReadinessUntilThereIsRoom) {
   EXPECT_EQ(ReasonOf(failed), reason::kStorageUnavailable);
   EXPECT_EQ(Database().state, process::Check::State::kFailed);
   EXPECT_EQ(Value("agentgw_rocksdb_write_stopped"), 1);
-  // gRPC's health follows: the mesh's channels heed it.
+  // The process has gRPC's health follow: the mesh's channels heed it.
+  server_->SetHealth(
+      process::HealthOf(process::Phase::kServing, server_->Checks(), {}).ready,
+      true);
   EXPECT_TRUE(ChannelIs(GRPC_CHANNEL_TRANSIENT_FAILURE));
 
   disk.SetFull(false);
   ASSERT_TRUE(Eventually(
       [&] { return Database().state == process::Check::State::kOk; }));
+  server_->SetHealth(true, true);
   RecordSoon({Row("a"), Row("b")});
   EXPECT_THAT(RowIds(), ElementsAre("a", "b"));
   server_.reset();
@@ -452,7 +457,7 @@ TEST_F(MetricsCollectorTest, ADrainEndsStreamsAndRefusesCalls) {
   Sender sender(telemetry_.get(), io_, RealClock(),
                 {.service = "ingress", .beat_interval = absl::Hours(1)});
   ASSERT_TRUE(Eventually([&] { return server_->Active() == 1; }));
-  server_->AnnounceDrain();
+  server_->SetHealth(false, true);
   server_->BeginDrain();
   EXPECT_TRUE(Eventually([&] { return server_->Active() == 0; }));
   EXPECT_TRUE(absl::IsUnavailable(RecordRows({Row("a")}).status()));

@@ -889,7 +889,7 @@ TEST_F(ModelRouterTest, ADrainRefusesNewCallsAndLetsOthersEnd) {
   StartServer();
   RouteCall running(*grpc_, io_.At(0), Encoded("m", true));
   running.AwaitEvents(1);
-  server_->AnnounceDrain();
+  server_->SetHealth(false, true);
   server_->BeginDrain();
   EXPECT_EQ(server_->Active(), 1u);
   const auto refused = Route(*server_->model_router(), Encoded("m", false));

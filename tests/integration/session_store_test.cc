@@ -165,7 +165,7 @@ class Fixture {
 
   // As a process ends.
   void Stop() {
-    server_->AnnounceDrain();
+    server_->SetHealth(false, true);
     server_->BeginDrain();
     server_->CancelRemaining();
     server_->Stop();
@@ -498,7 +498,6 @@ TEST_F(SessionStoreServerTest, AFullDiskCostsReadinessUntilThereIsRoom) {
   disk.SetFull(false);
   ASSERT_TRUE(Eventually(
       [&] { return Database().state == process::Check::State::kOk; }));
-  // gRPC's health follows.
   EXPECT_TRUE(Eventually([&] { return Far().Say("s1", "two").ok(); }));
   EXPECT_THAT(Near().Questions("s1"), ElementsAre("one", "two"));
   fixture_.Close();
@@ -508,7 +507,7 @@ TEST_F(SessionStoreServerTest, ADrainRefusesNewCalls) {
   Start();
   Caller far = Far();
   ASSERT_TRUE(far.Say("s1", "one").ok());
-  fixture_.server().AnnounceDrain();
+  fixture_.server().SetHealth(false, true);
   fixture_.server().BeginDrain();
   const absl::Status refused = far.Read("s1").status();
   EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;

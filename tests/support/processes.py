@@ -134,10 +134,11 @@ class Gateway:
         self.settings = list(settings)
         self.programs = {}
         names = SERVICES if shape == "mesh" else ["agent-gateway"]
-        ports = free_ports(2 * len(names) + 1)
+        ports = free_ports(3 * len(names) + 1)
         self.http_port = ports[0]
-        self.grpc_ports = dict(zip(names, ports[1::2]))
-        self.ops_ports = dict(zip(names, ports[2::2]))
+        self.grpc_ports = dict(zip(names, ports[1::3]))
+        self.ops_ports = dict(zip(names, ports[2::3]))
+        self.admin_ports = dict(zip(names, ports[3::3]))
         self.config = self._with_addresses(config or {}, names)
         self.config_file = self.folder / "gateway.yaml"
         self.config_file.write_text(yaml.safe_dump(self.config))
@@ -150,11 +151,14 @@ class Gateway:
             section["listen"] = {
                 "grpc": f"127.0.0.1:{self.grpc_ports[name]}",
                 "ops": f"127.0.0.1:{self.ops_ports[name]}",
+                "admin": f"127.0.0.1:{self.admin_ports[name]}",
             }
             if name in ("ingress", "agent-gateway"):
                 section["listen"]["http"] = f"127.0.0.1:{self.http_port}"
-            section["target"] = f"127.0.0.1:{self.grpc_ports[name]}"
-            section["dataDir"] = str(self.folder / "data" / name)
+            if name not in ("ingress", "agent-gateway"):
+                section["target"] = f"127.0.0.1:{self.grpc_ports[name]}"
+            if name != "ingress":
+                section["dataDir"] = str(self.folder / "data" / name)
         return config
 
     @property
@@ -208,6 +212,16 @@ class Gateway:
 
     def ops(self, name, path):
         return f"http://127.0.0.1:{self.ops_ports[name]}{path}"
+
+    def admin(self, name, path, method="GET"):
+        """The status and the text of a page of the admin port."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.admin_ports[name]}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
 
     def metric(self, name, series):
         """The value of a series, given as it is exposed; 0 if absent."""

@@ -172,11 +172,11 @@ TEST(LoaderTest, WarnsOfUnknownVariablesButNotOfServiceLinks) {
 
 TEST(LoaderTest, AServiceLinkNeverHidesAKey) {
   v1::Config config;
-  const LoadResult result =
-      Load({.environment = {{"GATEWAY__INGRESS__TARGET", "tcp://10.0.0.1:80"}}},
-           &config);
+  const LoadResult result = Load(
+      {.environment = {{"GATEWAY__MODEL_ROUTER__TARGET", "tcp://10.0.0.1:80"}}},
+      &config);
   EXPECT_TRUE(result.status.ok());
-  EXPECT_EQ(config.ingress().target(), "tcp://10.0.0.1:80");
+  EXPECT_EQ(config.model_router().target(), "tcp://10.0.0.1:80");
 }
 
 TEST(LoaderTest, NamesTheVariableOrFlagAtFault) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/concurrency/mutex.h"
 #include "common/process/service.h"
 
 namespace gateway::process {
@@ -18,7 +19,19 @@ class FakeService : public Service {
     return families;
   }
   ShutdownOptions Shutdown() const override { return shutdown; }
-  void AnnounceDrain() override { steps.push_back("announce"); }
+  void SetHealth(bool ready, bool live) override {
+    MutexLock lock(mu);
+    health = {ready, live};
+  }
+  std::vector<Busy> BusyLoops() const override { return busy; }
+  std::vector<Peer> PeerStates() const override { return peers; }
+  std::vector<std::pair<std::string, int64_t>> Statistics() const override {
+    return statistics;
+  }
+  absl::Status Reload(const config::v1::Config& config) override {
+    if (reload.ok()) reloaded.push_back(config);
+    return reload;
+  }
   void BeginDrain() override { steps.push_back("begin"); }
   size_t Active() const override {
     // One finishes at each look.
@@ -35,6 +48,15 @@ class FakeService : public Service {
   ShutdownOptions shutdown{absl::Seconds(10), absl::Seconds(300)};
   mutable size_t active = 0;
   std::vector<std::string> steps;
+  std::vector<Busy> busy;
+  std::vector<Peer> peers;
+  std::vector<std::pair<std::string, int64_t>> statistics;
+  // What Reload says, and what it was given.
+  absl::Status reload;
+  std::vector<config::v1::Config> reloaded;
+
+  Mutex mu;
+  std::pair<bool, bool> health ABSL_GUARDED_BY(mu);  // ready, live
 };
 
 }  // namespace gateway::process

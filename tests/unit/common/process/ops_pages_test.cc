@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include "common/process/version.h"
 #include "tests/unit/common/process/fake_service.h"
 
 namespace gateway::process {
@@ -16,7 +17,7 @@ const absl::Time kStart = absl::FromUnixSeconds(1000);
 
 class OpsPagesTest : public testing::Test {
  protected:
-  OpsPage Get(const char* path) {
+  Page Get(const char* path) {
     return pages_.Get("GET", path, kStart + absl::Seconds(7));
   }
 
@@ -29,7 +30,8 @@ class OpsPagesTest : public testing::Test {
 
   FakeService service_;
   Lifecycle lifecycle_;
-  OpsPages pages_{&service_, &lifecycle_, kStart};
+  Watchdog watchdog_{{}};
+  OpsPages pages_{&service_, &lifecycle_, &watchdog_, kStart};
 };
 
 TEST_F(OpsPagesTest, WhileStartingOnlyLivenessIsGood) {
@@ -70,6 +72,30 @@ TEST_F(OpsPagesTest, AFailedPartCostsReadinessADegradedOneDoesNot) {
   EXPECT_EQ(Get("/startupz").status, 200);
 }
 
+TEST_F(OpsPagesTest, AStuckLoopCostsLivenessAlone) {
+  lifecycle_.Set(Phase::kServing);
+  watchdog_.Look(kStart, {{"disk-1", absl::Seconds(30)}});
+  EXPECT_EQ(Get("/livez").status, 503);
+  EXPECT_EQ(Get("/readyz").status, 200);
+  const auto page = boost::json::parse(Get("/livez").body).as_object();
+  EXPECT_EQ(page.at("status"), "degraded");
+  EXPECT_EQ(page.at("checks").at("disk-1"), "stuck");
+  // Also while it drains.
+  lifecycle_.Set(Phase::kDraining);
+  EXPECT_EQ(Get("/livez").status, 503);
+  watchdog_.Look(kStart, {});
+  EXPECT_EQ(Get("/livez").status, 200);
+}
+
+TEST_F(OpsPagesTest, ThePageOfAProbeIsThis) {
+  lifecycle_.Set(Phase::kServing);
+  service_.checks = {{.name = "database"}};
+  EXPECT_EQ(Get("/readyz").body,
+            "{\"status\":\"ok\",\"service\":\"fake\",\"version\":\"" +
+                GetBuildInfo().version +
+                "\",\"uptime_s\":7,\"checks\":{\"database\":\"ok\"}}\n");
+}
+
 TEST_F(OpsPagesTest, TellsNameVersionUptimeAndChecks) {
   lifecycle_.Set(Phase::kServing);
   service_.checks = {{.name = "database"},
@@ -94,7 +120,7 @@ TEST_F(OpsPagesTest, MergesMetricFamiliesOfOneName) {
   service_.families.push_back(family);
   family.metric[0].label = {{"service", "b"}};
   service_.families.push_back(family);
-  const OpsPage page = Get("/metrics");
+  const Page page = Get("/metrics");
   EXPECT_THAT(page.body, HasSubstr("# HELP agentgw_things_total Things.\n"
                                    "# TYPE agentgw_things_total counter\n"
                                    "agentgw_things_total{service=\"a\"} 0\n"
@@ -108,11 +134,17 @@ TEST_F(OpsPagesTest, ShowsTheSeriesOfTheProcess) {
   EXPECT_THAT(Get("/metrics").body, HasSubstr("agentgw_draining 0"));
   lifecycle_.Set(Phase::kDraining);
   EXPECT_THAT(Get("/metrics").body, HasSubstr("agentgw_draining 1"));
+  EXPECT_THAT(Get("/metrics").body,
+              HasSubstr("agentgw_config_last_reload_successful 1"));
+  lifecycle_.SetReloadOk(false);
+  EXPECT_THAT(Get("/metrics").body,
+              HasSubstr("agentgw_config_last_reload_successful 0"));
 }
 
 TEST_F(OpsPagesTest, RefusesOtherPathsAndMethods) {
   EXPECT_EQ(Get("/nothing").status, 404);
   EXPECT_EQ(pages_.Get("POST", "/readyz", kStart).status, 405);
+  EXPECT_EQ(pages_.Get("POST", "/readyz", kStart).allow, "GET");
   EXPECT_THAT(Get("/version").body, HasSubstr("\"revision\""));
 }
 

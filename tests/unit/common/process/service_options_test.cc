@@ -72,9 +72,9 @@ TEST(ServiceOptionsTest, EverySectionIsFoundByItsName) {
   config.mutable_batch_aggregator()->set_data_dir("b");
   config.mutable_metrics_collector()->set_data_dir("m");
   config.mutable_agent_gateway()->set_data_dir("a");
-  EXPECT_EQ(SectionOf(config, "batch-aggregator").data_dir(), "b");
-  EXPECT_EQ(SectionOf(config, "metrics-collector").data_dir(), "m");
-  EXPECT_EQ(SectionOf(config, "agent-gateway").data_dir(), "a");
+  EXPECT_EQ(SectionOf(config, "batch-aggregator").data_dir, "b");
+  EXPECT_EQ(SectionOf(config, "metrics-collector").data_dir, "m");
+  EXPECT_EQ(SectionOf(config, "agent-gateway").data_dir, "a");
 }
 
 }  // namespace

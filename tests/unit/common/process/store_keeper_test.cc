@@ -30,7 +30,6 @@ class StoreKeeperTest : public testing::Test {
                      if (broken_) return absl::UnavailableError("broken");
                      return absl::OkStatus();
                    },
-                   .set_ready = [this](bool ready) { ready_ = ready; },
                    .chore = [this] { ++rounds_; }});
   }
 
@@ -41,34 +40,22 @@ class StoreKeeperTest : public testing::Test {
 
   std::atomic<bool> broken_{false};
   std::atomic<bool> mends_{false};
-  std::atomic<bool> ready_{true};
   std::atomic<int> rounds_{0};
   StoreKeeper keeper_;
 };
 
-TEST_F(StoreKeeperTest, HealthFollowsTheStoreAndARepairBringsItBack) {
+TEST_F(StoreKeeperTest, ChecksFollowTheStoreAndARepairBringsItBack) {
   EXPECT_TRUE(keeper_.Checks().empty());
   Start();
   EXPECT_EQ(keeper_.Checks().at(0).state, Check::State::kOk);
   broken_ = true;
   EXPECT_EQ(keeper_.Checks().at(0).state, Check::State::kFailed);
   EXPECT_EQ(keeper_.Checks().at(0).reason, "broken");
-  EXPECT_TRUE(Await([&] { return !ready_; }));
   mends_ = true;
-  EXPECT_TRUE(Await([&] { return ready_.load(); }));
-  EXPECT_EQ(keeper_.Checks().at(0).state, Check::State::kOk);
+  EXPECT_TRUE(
+      Await([&] { return keeper_.Checks().at(0).state == Check::State::kOk; }));
   keeper_.Stop();
   EXPECT_TRUE(keeper_.Checks().empty());
-}
-
-TEST_F(StoreKeeperTest, ADrainKeepsHealthAsItIs) {
-  broken_ = true;
-  Start();
-  ASSERT_TRUE(Await([&] { return !ready_; }));
-  keeper_.BeginDrain();
-  mends_ = true;
-  ASSERT_TRUE(AwaitRounds(3));
-  EXPECT_FALSE(ready_);
 }
 
 TEST_F(StoreKeeperTest, ItRepairsAndDoesItsChoreUntilItIsStopped) {

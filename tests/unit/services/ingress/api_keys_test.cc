@@ -74,5 +74,33 @@ TEST(ApiKeysTest, FindsTheTokenOfABearerOnly) {
   EXPECT_EQ(BearerToken(""), "");
 }
 
+TEST(ApiKeysTest, ReplacedKeysAreThoseThatCount) {
+  ApiKeyOptions stays, goes, comes;
+  stays.id = "stays";
+  stays.sha256 = Sha256("a");
+  stays.tenant = "t";
+  stays.max_concurrency = 1;
+  goes = stays;
+  goes.id = "goes";
+  goes.sha256 = Sha256("b");
+  comes = stays;
+  comes.id = "comes";
+  comes.sha256 = Sha256("c");
+  ApiKeys keys({stays, goes});
+  ApiKey* const before = *keys.Authenticate("a");
+  ApiKey* const gone = *keys.Authenticate("b");
+  const auto permit = before->limit().TryAcquire();
+  keys.Replace({comes, stays});
+  EXPECT_FALSE(keys.Authenticate("b").ok());
+  EXPECT_EQ((*keys.Authenticate("c"))->id(), "comes");
+  // It goes on counting; who still holds the other one may.
+  EXPECT_EQ(*keys.Authenticate("a"), before);
+  EXPECT_FALSE((*keys.Authenticate("a"))->limit().TryAcquire());
+  EXPECT_EQ(gone->id(), "goes");
+  keys.Replace({});
+  EXPECT_TRUE(keys.open());
+  EXPECT_EQ((*keys.Authenticate(""))->tenant(), "default");
+}
+
 }  // namespace
 }  // namespace gateway::ingress

@@ -171,6 +171,13 @@ class ExchangeTest : public ::testing::Test {
   Admission admission_{{.max_requests_in_flight = 2}};
   SessionAccess access_;
   std::unique_ptr<ApiKeys> keys_;
+  template <class T, class V>
+  void SetOption(T ExchangeOptions::*member, V value) {
+    ExchangeOptions options = services_.options.Get();
+    options.*member = static_cast<T>(value);
+    services_.options.Set(options);
+  }
+
   ExchangeServices services_;
   Arrival arrival_;
   FixedReader reader_;
@@ -239,7 +246,7 @@ TEST_F(ExchangeTest, EventsThatComeTogetherGoTogether) {
 }
 
 TEST_F(ExchangeTest, WithoutStreamingAStreamIsHeldAndSentAsOne) {
-  services_.options.streaming = false;
+  SetOption(&ExchangeOptions::streaming, false);
   reader_.stream = true;
   router_.OnRoute(AnswerScript("a b"));
   EXPECT_TRUE(Run().ok());
@@ -249,7 +256,7 @@ TEST_F(ExchangeTest, WithoutStreamingAStreamIsHeldAndSentAsOne) {
 }
 
 TEST_F(ExchangeTest, WithoutStreamingABrokenStreamIsAnErrorAlone) {
-  services_.options.streaming = false;
+  SetOption(&ExchangeOptions::streaming, false);
   reader_.stream = true;
   router_.OnRoute(BreakScript(MakeError(reason::kUpstreamBadResponse, "cut")));
   EXPECT_FALSE(Run().ok());
@@ -258,8 +265,8 @@ TEST_F(ExchangeTest, WithoutStreamingABrokenStreamIsAnErrorAlone) {
 }
 
 TEST_F(ExchangeTest, HoldingALongTypedStreamTakesTimeInItsLengthAlone) {
-  services_.options.streaming = false;
-  services_.options.max_held_bytes = 64 << 20;
+  SetOption(&ExchangeOptions::streaming, false);
+  SetOption(&ExchangeOptions::max_held_bytes, 64 << 20);
   router_.OnRoute([](const model_router::v1::RouteRequest& request,
                      rpc::Sink<RouteEvent>& sink) -> Awaitable<absl::Status> {
     for (int i = 0; i < 30'000; ++i) {
@@ -278,8 +285,8 @@ TEST_F(ExchangeTest, HoldingALongTypedStreamTakesTimeInItsLengthAlone) {
 }
 
 TEST_F(ExchangeTest, AHeldStreamThatGrowsTooLargeIsSent) {
-  services_.options.streaming = false;
-  services_.options.max_held_bytes = ChunkFrame("a").size();
+  SetOption(&ExchangeOptions::streaming, false);
+  SetOption(&ExchangeOptions::max_held_bytes, ChunkFrame("a").size());
   reader_.stream = true;
   router_.OnRoute(AnswerScript("a b c"));
   EXPECT_TRUE(Run().ok());
@@ -524,8 +531,8 @@ TEST_F(ExchangeTest, TheUserOfTheSessionComesFirst) {
 }
 
 TEST_F(ExchangeTest, CovertReportsNameNobody) {
-  services_.options.covert = true;
-  services_.options.contents = Contents::kAll;
+  SetOption(&ExchangeOptions::covert, true);
+  SetOption(&ExchangeOptions::contents, Contents::kAll);
   reader_.session = Session("s");
   EXPECT_TRUE(Run().ok());
   const RequestRecord record = OnlyRecord();
@@ -541,7 +548,7 @@ TEST_F(ExchangeTest, CovertReportsNameNobody) {
 }
 
 TEST_F(ExchangeTest, CovertBeatsNameNobody) {
-  services_.options.covert = true;
+  SetOption(&ExchangeOptions::covert, true);
   router_.OnRoute(HangScript());
   TestFlow<absl::Status> flow(io_, Start());
   VoidTestFlow reporting(io_, reporter_.Run());
@@ -558,7 +565,7 @@ TEST_F(ExchangeTest, CovertBeatsNameNobody) {
 }
 
 TEST_F(ExchangeTest, ContentsAreKeptIfTheyAreWanted) {
-  services_.options.contents = Contents::kAll;
+  SetOption(&ExchangeOptions::contents, Contents::kAll);
   EXPECT_TRUE(Run().ok());
   const RequestRecord record = OnlyRecord();
   EXPECT_EQ(record.request_content(), "{}");
@@ -566,7 +573,7 @@ TEST_F(ExchangeTest, ContentsAreKeptIfTheyAreWanted) {
 }
 
 TEST_F(ExchangeTest, ContentsOfErrorsAreKeptIfOnlyTheyAreWanted) {
-  services_.options.contents = Contents::kErrors;
+  SetOption(&ExchangeOptions::contents, Contents::kErrors);
   EXPECT_TRUE(Run().ok());
   reader_.stream = true;
   router_.OnRoute(BreakScript(MakeError(reason::kUpstreamBadResponse, "cut")));

@@ -1,14 +1,12 @@
-#include "common/process/ops_server.h"
-
-#include <absl/time/clock.h>
-#include <pthread.h>
+#include "common/process/page_server.h"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <thread>
+#include <utility>
 
+#include "common/concurrency/thread.h"
 #include "common/http/server.h"
-#include "common/process/address.h"
 #include "common/status/macros.h"
 
 namespace gateway::process {
@@ -16,27 +14,27 @@ namespace {
 
 class Pages : public http::Handler {
  public:
-  explicit Pages(const OpsPages* pages) : pages_(pages) {}
+  explicit Pages(PageServer::Handler handler) : handler_(std::move(handler)) {}
 
   Awaitable<void> Handle(http::Request& request,
                          http::ResponseWriter& writer) override {
-    const OpsPage page =
-        pages_->Get(request.method, request.path(), absl::Now());
-    const http::Headers headers{{"content-type", page.content_type},
-                                {"cache-control", "no-store"}};
-    // A prober that left needs no answer.
+    const Page page = co_await handler_(request);
+    http::Headers headers{{"content-type", page.content_type},
+                          {"cache-control", "no-store"}};
+    if (!page.allow.empty()) headers.Add("allow", page.allow);
+    // A caller that left needs no answer.
     (void)co_await writer.Respond(page.status, headers, page.body);
   }
 
  private:
-  const OpsPages* const pages_;
+  const PageServer::Handler handler_;
 };
 
-class HttpOpsServer : public OpsServer {
+class HttpPageServer : public PageServer {
  public:
-  explicit HttpOpsServer(const OpsPages* pages) : handler_(pages) {}
+  explicit HttpPageServer(Handler handler) : handler_(std::move(handler)) {}
 
-  ~HttpOpsServer() override {
+  ~HttpPageServer() override {
     if (server_ != nullptr) server_->CloseAll();
     guard_.reset();
     io_.stop();
@@ -44,8 +42,7 @@ class HttpOpsServer : public OpsServer {
     server_.reset();
   }
 
-  absl::Status Listen(const std::string& text) {
-    ASSIGN_OR_RETURN(Address address, ParseAddress(text));
+  absl::Status Listen(const std::string& name, const Address& address) {
     http::ServerOptions options;
     options.address = address.host;
     options.port = address.port;
@@ -54,10 +51,7 @@ class HttpOpsServer : public OpsServer {
     options.max_connections = 256;
     ASSIGN_OR_RETURN(server_, http::Server::Create(options, {&io_}, &handler_));
     server_->Start();
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "ops");
-      io_.run();
-    });
+    thread_ = StartThread(name, [this] { io_.run(); });
     return absl::OkStatus();
   }
 
@@ -69,15 +63,15 @@ class HttpOpsServer : public OpsServer {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type>
       guard_{io_.get_executor()};
   std::unique_ptr<http::Server> server_;
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<OpsServer>> OpsServer::Start(
-    const std::string& address, const OpsPages* pages) {
-  auto server = std::make_unique<HttpOpsServer>(pages);
-  RETURN_IF_ERROR(server->Listen(address));
+absl::StatusOr<std::unique_ptr<PageServer>> PageServer::Start(
+    const std::string& name, const Address& address, Handler handler) {
+  auto server = std::make_unique<HttpPageServer>(std::move(handler));
+  RETURN_IF_ERROR(server->Listen(name, address));
   return server;
 }
 
