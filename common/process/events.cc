@@ -52,7 +52,10 @@ ProcessEvents::~ProcessEvents() {
 }
 
 void ProcessEvents::Watch(const std::vector<std::string>& files) {
-  watch_.emplace(files);
+  auto next = std::make_unique<ConfigWatch>(files);
+  // With both at work nothing falls between them.
+  if (watch_ != nullptr && watch_->TakeChange()) changed_ = absl::Now();
+  watch_ = std::move(next);
 }
 
 Control::Outcome ProcessEvents::Ask(Event::Kind kind) {

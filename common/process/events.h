@@ -62,7 +62,7 @@ class ProcessEvents : public EventSource, public Control {
   ~ProcessEvents() override;
 
   // Changes of these files are events from here on, in place of those named
-  // before.
+  // before. A change that was seen already still becomes one.
   void Watch(const std::vector<std::string>& files);
 
   std::optional<Event> Wait(absl::Duration timeout) override;
@@ -77,7 +77,7 @@ class ProcessEvents : public EventSource, public Control {
   const int signals_;  // a signalfd
   const int wake_;     // an eventfd
   // Of the main thread.
-  std::optional<ConfigWatch> watch_;
+  std::unique_ptr<ConfigWatch> watch_;
   std::optional<absl::Time> changed_;
 
   Mutex mu_;

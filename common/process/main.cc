@@ -281,7 +281,11 @@ int Main(int argc, const char* const* argv, const Program& program) {
   if (!line) return exit_code;
   // Before anything that may start a thread.
   std::optional<ProcessEvents> events;
-  if (line->command == CommandLine::Command::kServe) events.emplace();
+  if (line->command == CommandLine::Command::kServe) {
+    events.emplace();
+    // Before it is read, so that no change is missed.
+    if (!line->config_file.empty()) events->Watch({line->config_file});
+  }
 
   const config::Sources sources{.file = line->config_file,
                                 .environment = Environment(),

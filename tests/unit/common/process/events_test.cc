@@ -61,6 +61,18 @@ TEST(EventsTest, AChangeOfAFileIsOneReload) {
   EXPECT_FALSE(events.Wait(absl::Milliseconds(300)));
 }
 
+TEST(EventsTest, AChangeThatWasSeenOutlivesTheWatch) {
+  const std::string file =
+      absl::StrCat(testing::TempDir(), "events_again_", getpid(), ".yaml");
+  ProcessEvents events;
+  events.Watch({file});
+  std::ofstream(file) << "a: 1\n";
+  events.Watch({file, file + ".other"});
+  const auto event = events.Wait(absl::Seconds(10));
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->kind, Kind::kReload);
+}
+
 TEST(EventsTest, WaitsNoLongerThanItIsTold) {
   ProcessEvents events;
   const absl::Time begin = absl::Now();
