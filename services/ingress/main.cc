@@ -2,6 +2,7 @@
 
 #include "services/ingress/config.h"
 #include "services/ingress/server.h"
+#include "services/ingress/smoke.h"
 
 int main(int argc, char** argv) {
   namespace ingress = gateway::ingress;
@@ -17,5 +18,6 @@ int main(int argc, char** argv) {
     if (!options.ok()) return options.status();
     return ingress::Server::Create(*std::move(options), {.io = io});
   };
+  program.smoke = ingress::Smoke;
   return gateway::process::Main(argc, argv, program);
 }

@@ -52,7 +52,8 @@ def compose(image, tmp_path_factory):
         name: {"image": image,
                "ports": Override(f"127.0.0.1::{port}" for port in ports),
                "volumes": [f"{folder}/config:/etc/agent-gateway:ro"]}
-        for name, ports in PORTS.items()}}, Dumper=Yaml))
+        for name, ports in PORTS.items()} | {"smoke": {"image": image}}},
+        Dumper=Yaml))
     project = engine.Compose("agent-gateway-test", override=override)
     yield project
     project("--profile=*", "down", "--volumes", "--timeout=5")
@@ -118,6 +119,11 @@ def test_streams_over_http_and_grpc(mesh):
         answer = stream(address, "/words 10", "slow")
         assert answer.ended and answer.text == client.words(10)
         assert answer.arrivals[-1] - answer.arrivals[0] > 0.5
+
+
+def test_the_smoke_client_goes_through(mesh):
+    said = mesh("run", "--rm", "--no-deps", "smoke")
+    assert "session of two turns: ok" in said
 
 
 def test_stop_lets_a_stream_end_and_takes_no_longer(mesh):

@@ -346,3 +346,47 @@ def test_the_log_has_its_format_from_the_config(make_gateway):
              for t in threads]
     assert sum(name.startswith("io-") for name in names) == 3
     assert {"ops", "admin", "health"} <= set(names)
+
+
+# --- smoke
+
+
+def smoke(mesh, *args):
+    return subprocess.run(
+        [BUILD / "bin/ingress", "smoke", "--config", mesh.config_file,
+         "--timeout", "5", *args], capture_output=True, text=True, timeout=60)
+
+
+def test_smoke_tries_a_running_mesh(make_gateway):
+    gateway = make_gateway()
+    targets = ["--http-target", f"127.0.0.1:{gateway.http_port}",
+               "--grpc-target", gateway.grpc_target]
+    done = smoke(gateway, *targets)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "answer over HTTP: ok", "stream over HTTP: ok",
+        "stream over gRPC: ok", "session of two turns: ok"]
+    # It leaves nothing behind.
+    wait_until(lambda: json.loads(gateway.admin(NAME, "/sessions/stats")[1])[
+        "sessions"] == 0, 10, "its session to go")
+    gone = smoke(gateway, *targets, "--model", "gone")
+    assert gone.returncode == 1
+    assert "answer over HTTP: status 404" in gone.stderr
+    nobody = smoke(gateway, "--http-target", "127.0.0.1:1")
+    assert nobody.returncode == 1 and "answer over HTTP" in nobody.stderr
+    assert smoke(gateway, "--http-target", "nonsense:x").returncode == 64
+    assert smoke(gateway, "--key-file", "/nowhere").returncode == 64
+
+
+def test_smoke_has_a_key(make_gateway, tmp_path):
+    digest = subprocess.run("printf secret | sha256sum", shell=True,
+                            capture_output=True, text=True).stdout.split()[0]
+    gateway = make_gateway({"keys": [{"id": "k", "tenant": "t",
+                                      "sha256": digest}]})
+    targets = ["--http-target", f"127.0.0.1:{gateway.http_port}",
+               "--grpc-target", gateway.grpc_target]
+    refused = smoke(gateway, *targets)
+    assert refused.returncode == 1 and "status 401" in refused.stderr
+    file = tmp_path / "key"
+    file.write_text("secret\n")
+    assert smoke(gateway, *targets, "--key-file", file).returncode == 0
