@@ -357,10 +357,11 @@ TEST_F(SessionStoreServiceTest, ACallWhoseTimeIsUpDoesNothing) {
 }
 
 TEST_F(SessionStoreServiceTest, AFullExecutorRefusesAtOnce) {
-  BoundedExecutor busy({.name = "busy", .threads = 1, .queue_size = 1});
-  SessionStoreService service(&tree_, &busy, &clock_, &metrics_);
+  // Outlive the thread that uses them.
   std::promise<void> release;
   std::promise<void> running;
+  BoundedExecutor busy({.name = "busy", .threads = 1, .queue_size = 1});
+  SessionStoreService service(&tree_, &busy, &clock_, &metrics_);
   ASSERT_TRUE(busy.TryPost([&] {
     running.set_value();
     release.get_future().wait();
