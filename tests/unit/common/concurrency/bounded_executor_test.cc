@@ -70,8 +70,9 @@ TEST(BoundedExecutorTest, AnExceptionBecomesAnError) {
 
 TEST(BoundedExecutorTest, RefusesWhenTheQueueIsFull) {
   IoPool pool(1);
-  BoundedExecutor executor({.threads = 1, .queue_size = 1});
+  // Outlive the thread that uses them.
   std::promise<void> entered, leave;
+  BoundedExecutor executor({.threads = 1, .queue_size = 1});
   ASSERT_TRUE(executor.TryPost([&] {
     entered.set_value();
     leave.get_future().wait();
