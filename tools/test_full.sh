@@ -5,12 +5,13 @@
 #   clang    thread annotations, as errors
 #   mesh     the mesh tests three times over, on the release build
 #   docker   image and compose, on the engine that DOCKER_HOST names
+#   cluster  the chart, on the cluster that KUBECONFIG names, which has the image
 # Without a name, a part whose engine does not answer is left out and said so.
 # TEST_BUILD_DIR names a release build to take instead of making one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parts=(asan tsan clang mesh docker)
+parts=(asan tsan clang mesh docker cluster)
 
 part_asan() { cmake --workflow --preset asan; }
 part_tsan() { cmake --workflow --preset tsan; }
@@ -34,9 +35,17 @@ part_docker() {
   .venv/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/docker
 }
 
+part_cluster() {
+  kubectl get --raw /readyz >/dev/null
+  tools/chart_tools.sh
+  .venv/bin/python -m pytest -q -x -p no:cacheprovider --durations=5 \
+    tests/cluster
+}
+
 answers() {  # whether what a part needs of this machine is there
   case $1 in
     docker) docker info >/dev/null 2>&1 ;;
+    cluster) kubectl get --raw /readyz >/dev/null 2>&1 ;;
   esac
 }
 
