@@ -6,12 +6,12 @@ CLUSTER_NODE is an address by which this machine reaches a node (127.0.0.1).
 import json
 import os
 import pathlib
-import subprocess
 import threading
 
 import yaml
 
 from support import client
+from support.command import run
 from support.processes import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -23,17 +23,6 @@ HELM = ROOT / "build/chart_tools/bin/helm"
 WORKLOADS = {"ingress": "deployment", "model-router": "deployment",
              "batch-aggregator": "statefulset", "session-store": "statefulset",
              "metrics-collector": "statefulset"}
-
-
-def run(*args, check=True, **kwargs):
-    """What a command printed; with check=False the finished process."""
-    done = subprocess.run([str(a) for a in args], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          **kwargs)
-    if not check:
-        return done
-    assert done.returncode == 0, f"{args}:\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 class Namespace:

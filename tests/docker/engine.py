@@ -3,22 +3,12 @@
 import json
 import os
 import pathlib
-import subprocess
+
+from support.command import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = ["agent-gateway", "ingress", "model-router", "batch-aggregator",
             "session-store", "metrics-collector"]
-
-
-def run(*args, check=True, **kwargs):
-    """What a command printed; with check=False the finished process."""
-    done = subprocess.run([str(a) for a in args], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          **kwargs)
-    if not check:
-        return done
-    assert done.returncode == 0, f"{args}:\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def docker(*args, **kwargs):
