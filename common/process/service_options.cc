@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/time/duration.h"
+
 namespace gateway::process {
 namespace {
 
@@ -176,11 +178,6 @@ std::string TargetOf(const config::v1::Config& config,
                      absl::string_view service) {
   const std::string target = SectionOf(config, service).target;
   return target.empty() ? absl::StrCat("dns:///", service, ":50051") : target;
-}
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
 }
 
 void Faults::Add(absl::string_view key, absl::string_view what) {

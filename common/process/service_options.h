@@ -4,7 +4,6 @@
 #include <absl/status/statusor.h>
 #include <absl/strings/string_view.h>
 #include <absl/time/time.h>
-#include <google/protobuf/duration.pb.h>
 
 #include <string>
 #include <vector>
@@ -62,8 +61,6 @@ absl::StatusOr<ServiceOptions> ReadServiceOptions(
 // Where others find it: its `target`, or `dns:///<name>:50051`.
 std::string TargetOf(const config::v1::Config& config,
                      absl::string_view service);
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration);
 
 // Gathers the faults of a config, so that all are told at once.
 class Faults {

@@ -17,6 +17,11 @@ inline void SetTimestamp(absl::Time time, google::protobuf::Timestamp& proto) {
       absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
 }
 
+inline absl::Time ToTime(const google::protobuf::Timestamp& proto) {
+  return absl::FromUnixSeconds(proto.seconds()) +
+         absl::Nanoseconds(proto.nanos());
+}
+
 }  // namespace gateway
 
 #endif  // GATEWAY_COMMON_TIME_TIMESTAMP_H_

@@ -2,6 +2,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/time/duration.h"
+
 namespace gateway::batch_aggregator {
 namespace {
 
@@ -19,7 +21,7 @@ void ReadDuration(bool is_set, const google::protobuf::Duration& value,
                   const char* key, absl::Duration least,
                   absl::Duration& duration, process::Faults& faults) {
   if (!is_set) return;
-  duration = process::ToDuration(value);
+  duration = ToDuration(value);
   if (duration < least) {
     faults.Add(key, absl::StrCat(absl::FormatDuration(least), " or more"));
   }

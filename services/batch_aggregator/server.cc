@@ -5,7 +5,6 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/post.hpp>
 #include <future>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "common/process/store_keeper.h"
 #include "common/rpc/channel.h"
 #include "common/status/macros.h"
+#include "common/storage/memory_budget.h"
 #include "services/batch_aggregator/metrics.h"
 #include "services/batch_aggregator/rocksdb_batch_repository.h"
 
@@ -30,13 +30,6 @@ namespace {
 constexpr absl::Duration kSweepInterval = absl::Minutes(1);
 // Batches deleted in one step.
 constexpr size_t kSweepStep = 64;
-
-int64_t MemoryBytes(const Options& options) {
-  if (options.memory_bytes > 0) return options.memory_bytes;
-  const std::optional<int64_t> limit = Cgroup().MemoryLimitBytes();
-  if (!limit.has_value()) return 64 << 20;
-  return std::clamp<int64_t>(*limit / 8, 16 << 20, 512 << 20);
-}
 
 struct Peers {
   ModelRouter* router = nullptr;
@@ -94,7 +87,7 @@ class BatchAggregatorServer : public Server {
     RocksDbBatchRepositoryOptions options;
     options.path = options_.service.data_dir;
     options.retention = options_.retention;
-    options.memory_bytes = MemoryBytes(options_);
+    options.memory_bytes = storage::MemoryBudget(options_.memory_bytes);
     options.env = dependencies_.env;
     ASSIGN_OR_RETURN(std::unique_ptr<RocksDbBatchRepository> repository,
                      RocksDbBatchRepository::Open(options));

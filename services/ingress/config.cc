@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "common/time/duration.h"
+
 namespace gateway::ingress {
 namespace {
 
@@ -96,7 +98,7 @@ void ReadCount(bool is_set, int64_t value, const char* key, Size& count,
 void ReadDuration(bool is_set, const google::protobuf::Duration& value,
                   const char* key, absl::Duration& duration, Faults& faults) {
   if (!is_set) return;
-  duration = process::ToDuration(value);
+  duration = ToDuration(value);
   if (duration <= absl::ZeroDuration()) faults.Add(key, "more than 0");
 }
 

@@ -1,5 +1,7 @@
 #include "services/metrics_collector/config.h"
 
+#include "common/time/duration.h"
+
 namespace gateway::metrics_collector {
 namespace {
 
@@ -7,7 +9,7 @@ void ReadRetention(bool is_set, const google::protobuf::Duration& value,
                    const char* key, absl::Duration& retention,
                    process::Faults& faults) {
   if (!is_set) return;
-  retention = process::ToDuration(value);
+  retention = ToDuration(value);
   if (retention < absl::Seconds(1)) faults.Add(key, "1s or more");
 }
 

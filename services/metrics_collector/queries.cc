@@ -3,6 +3,7 @@
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/status/page_size.h"
+#include "common/time/timestamp.h"
 #include "services/metrics_collector/usage_sums.h"
 
 namespace gateway::metrics_collector {
@@ -11,16 +12,11 @@ namespace {
 // Contents make records large; far below what a caller takes in one message.
 constexpr int64_t kMaxPageBytes = 8 << 20;
 
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) +
-         absl::Nanoseconds(time.nanos());
-}
-
 // The range of both scans; absent ends are open.
 template <class Scan, class Request>
 absl::Status SetRange(const Request& request, Scan& scan) {
-  if (request.has_start_time()) scan.start = TimeOf(request.start_time());
-  if (request.has_end_time()) scan.end = TimeOf(request.end_time());
+  if (request.has_start_time()) scan.start = ToTime(request.start_time());
+  if (request.has_end_time()) scan.end = ToTime(request.end_time());
   if (scan.start > scan.end) {
     return InvalidParameter("end_time", "before start_time");
   }

@@ -8,6 +8,7 @@
 
 #include "common/status/error.h"
 #include "common/storage/database.h"
+#include "common/time/timestamp.h"
 
 namespace gateway::metrics_collector {
 
@@ -19,8 +20,7 @@ uint64_t MicrosOf(absl::Time time) {
 }
 
 uint64_t MicrosOf(const google::protobuf::Timestamp& time) {
-  return MicrosOf(absl::FromUnixSeconds(time.seconds()) +
-                  absl::Nanoseconds(time.nanos()));
+  return MicrosOf(ToTime(time));
 }
 
 std::string TimeKey(uint64_t micros) {

@@ -125,10 +125,7 @@ class MetricsCollectorServer : public Server {
     running_->privacy.Set(options.covert, options.contents);
     return absl::OkStatus();
   }
-  void BeginDrain() override {
-    keeper_.BeginDrain();
-    front_.BeginDrain();
-  }
+  void BeginDrain() override { front_.BeginDrain(); }
   size_t Active() const override { return front_.Active(); }
   void CancelRemaining() override { front_.CancelRemaining(); }
 

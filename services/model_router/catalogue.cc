@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/status/error.h"
+#include "common/time/duration.h"
 
 namespace gateway::model_router {
 namespace {
@@ -24,11 +25,6 @@ bool IsProviderName(absl::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
   });
-}
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
 }
 
 // Protobuf maps have no order; messages and faults should.

@@ -6,6 +6,7 @@
 
 #include "common/config/secret.h"
 #include "common/http/client.h"
+#include "common/time/duration.h"
 
 namespace gateway::model_router {
 namespace {
@@ -59,7 +60,7 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
     CheckAuthorities(*options.catalogue, faults);
   }
 
-  options.coalesce = process::ToDuration(config.stream().coalesce());
+  options.coalesce = ToDuration(config.stream().coalesce());
   if (options.coalesce < absl::ZeroDuration() ||
       options.coalesce > absl::Seconds(1)) {
     faults.Add("stream.coalesce", "from 0 to 1s");

@@ -2,6 +2,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/time/duration.h"
+
 namespace gateway::session_store {
 namespace {
 
@@ -9,7 +11,7 @@ void ReadDuration(bool is_set, const google::protobuf::Duration& value,
                   const char* key, absl::Duration& duration,
                   process::Faults& faults) {
   if (!is_set) return;
-  duration = process::ToDuration(value);
+  duration = ToDuration(value);
   if (duration < absl::Seconds(1)) faults.Add(key, "1s or more");
 }
 

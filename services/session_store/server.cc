@@ -15,6 +15,7 @@
 #include "common/process/grpc_front.h"
 #include "common/process/store_keeper.h"
 #include "common/status/macros.h"
+#include "common/storage/memory_budget.h"
 #include "services/session_store/metrics.h"
 #include "services/session_store/rocksdb_session_repository.h"
 #include "services/session_store/session_cleaner.h"
@@ -23,13 +24,6 @@
 
 namespace gateway::session_store {
 namespace {
-
-int64_t MemoryBytes(const Options& options) {
-  if (options.memory_bytes > 0) return options.memory_bytes;
-  const std::optional<int64_t> limit = Cgroup().MemoryLimitBytes();
-  if (!limit.has_value()) return 64 << 20;
-  return std::clamp<int64_t>(*limit / 8, 16 << 20, 512 << 20);
-}
 
 // What lives from Start to Stop.
 struct Running {
@@ -68,7 +62,7 @@ class SessionStoreServer : public Server {
   absl::Status Start() override {
     RocksDbSessionRepositoryOptions store;
     store.path = options_.service.data_dir;
-    store.memory_bytes = MemoryBytes(options_);
+    store.memory_bytes = storage::MemoryBudget(options_.memory_bytes);
     store.env = dependencies_.env;
     ASSIGN_OR_RETURN(std::unique_ptr<RocksDbSessionRepository> repository,
                      RocksDbSessionRepository::Open(store));
@@ -134,10 +128,7 @@ class SessionStoreServer : public Server {
     return absl::OkStatus();
   }
 
-  void BeginDrain() override {
-    keeper_.BeginDrain();
-    front_.BeginDrain();
-  }
+  void BeginDrain() override { front_.BeginDrain(); }
   size_t Active() const override { return front_.Active(); }
   void CancelRemaining() override { front_.CancelRemaining(); }
 
