@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "common/clients/request_id.h"
 #include "common/concurrency/spawn.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
@@ -255,7 +256,7 @@ Awaitable<std::optional<std::string>> Dispatcher::Plan(
   request.mutable_context()->set_priority(common::v1::PRIORITY_BATCH);
   request.mutable_context()->mutable_account()->set_tenant(flush.queue.tenant);
   for (int attempts = 1;; ++attempts) {
-    request.mutable_context()->set_request_id(MakeRequestId());
+    request.mutable_context()->set_request_id(NewRequestId());
     const absl::Time now = parts_.clock->Now();
     rpc::Call call{.deadline = now + options_.plan_timeout};
     const auto plan = co_await parts_.router->PlanBatch(call, request);

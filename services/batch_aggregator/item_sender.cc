@@ -1,10 +1,8 @@
 #include "services/batch_aggregator/item_sender.h"
 
-#include <absl/random/random.h>
-#include <absl/strings/str_format.h>
-
 #include <utility>
 
+#include "common/clients/request_id.h"
 #include "common/concurrency/spawn.h"
 #include "common/status/error.h"
 #include "services/batch_aggregator/batch_tally.h"
@@ -54,19 +52,13 @@ absl::Status ErrorOf(const absl::Status& called, const WholeAnswerSink& sink) {
 
 }  // namespace
 
-std::string MakeRequestId() {
-  absl::BitGen random;
-  return absl::StrFormat("req_%016x%016x", absl::Uniform<uint64_t>(random),
-                         absl::Uniform<uint64_t>(random));
-}
-
 Awaitable<ItemSender::Sent> ItemSender::Send(const common::v1::Account& account,
                                              const std::string& model,
                                              const std::string& planned_target,
                                              const stored::v1::Item& item,
                                              absl::Time deadline) {
   RouteRequest request;
-  request.mutable_context()->set_request_id(MakeRequestId());
+  request.mutable_context()->set_request_id(NewRequestId());
   *request.mutable_context()->mutable_account() = account;
   request.mutable_context()->set_priority(common::v1::PRIORITY_BATCH);
   request.set_model(model);

@@ -44,9 +44,6 @@ class ItemSender {
   SessionStore* const sessions_;
 };
 
-// `req_` and 32 random hex digits.
-std::string MakeRequestId();
-
 }  // namespace gateway::batch_aggregator
 
 #endif  // GATEWAY_SERVICES_BATCH_AGGREGATOR_ITEM_SENDER_H_

@@ -4,9 +4,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <utility>
 
+#include "common/clients/request_id.h"
 #include "common/concurrency/spawn.h"
 #include "common/status/error.h"
-#include "services/ingress/request_id.h"
 #include "services/ingress/shielded.h"
 #include "services/ingress/typed_chat.h"
 

@@ -12,7 +12,7 @@
 #include "common/status/text.h"
 #include "common/time/timestamp.h"
 #include "services/ingress/mesh_error.h"
-#include "services/ingress/request_id.h"
+#include "services/ingress/traceparent.h"
 
 namespace gateway::ingress {
 namespace {

@@ -7,11 +7,11 @@
 #include <string>
 #include <utility>
 
+#include "common/clients/request_id.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "services/ingress/http_errors.h"
 #include "services/ingress/models_json.h"
-#include "services/ingress/request_id.h"
 
 namespace gateway::ingress {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/clients/request_id.h"
 #include "common/dialect/openai_chat/error_codec.h"
 #include "common/status/error.h"
 #include "common/status/http_status.h"
-#include "services/ingress/request_id.h"
 
 namespace gateway::ingress {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/clients/request_id.h"
 #include "common/concurrency/spawn.h"
-#include "services/ingress/request_id.h"
 
 namespace gateway::ingress {
 

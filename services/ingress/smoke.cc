@@ -12,12 +12,12 @@
 #include <string>
 #include <utility>
 
+#include "common/clients/request_id.h"
 #include "common/concurrency/io_pool.h"
 #include "common/concurrency/spawn.h"
 #include "common/config/secret.h"
 #include "common/http/client.h"
 #include "common/status/macros.h"
-#include "services/ingress/request_id.h"
 #include "services/ingress/smoke_grpc.h"
 
 namespace gateway::ingress {

@@ -1,5 +1,5 @@
-#ifndef GATEWAY_SERVICES_INGRESS_REQUEST_ID_H_
-#define GATEWAY_SERVICES_INGRESS_REQUEST_ID_H_
+#ifndef GATEWAY_SERVICES_INGRESS_TRACEPARENT_H_
+#define GATEWAY_SERVICES_INGRESS_TRACEPARENT_H_
 
 #include <absl/strings/string_view.h>
 
@@ -7,13 +7,10 @@
 
 namespace gateway::ingress {
 
-// `req_` and 32 random lower-case hex digits. Thread-safe.
-std::string NewRequestId();
-
 // `traceparent` as W3C trace context writes it (version 00, ids not all zero);
 // empty for anything else.
 std::string ValidTraceparent(absl::string_view traceparent);
 
 }  // namespace gateway::ingress
 
-#endif  // GATEWAY_SERVICES_INGRESS_REQUEST_ID_H_
+#endif  // GATEWAY_SERVICES_INGRESS_TRACEPARENT_H_

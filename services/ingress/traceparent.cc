@@ -1,20 +1,9 @@
-#include "services/ingress/request_id.h"
-
-#include <absl/random/random.h>
+#include "services/ingress/traceparent.h"
 
 #include <algorithm>
-#include <cstdint>
 
 namespace gateway::ingress {
 namespace {
-
-void WriteHex(uint64_t value, char* out) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i) {
-    out[i] = kDigits[value & 15];
-    value >>= 4;
-  }
-}
 
 bool IsLowerHex(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -27,15 +16,6 @@ bool AllZero(absl::string_view text) {
 }
 
 }  // namespace
-
-std::string NewRequestId() {
-  thread_local absl::BitGen random;
-  std::string id(4 + 32, '\0');
-  id.replace(0, 4, "req_");
-  WriteHex(absl::Uniform<uint64_t>(random), id.data() + 4);
-  WriteHex(absl::Uniform<uint64_t>(random), id.data() + 20);
-  return id;
-}
 
 std::string ValidTraceparent(absl::string_view traceparent) {
   // version-trace_id-parent_id-flags
