@@ -4,6 +4,7 @@
 #   tsan     the tests without gRPC and RocksDB under ThreadSanitizer
 #   clang    thread annotations, as errors
 #   mesh     the mesh tests three times over, on the release build
+#   helm3    the chart by Helm 3: rendered, and held against what Helm 4 renders
 #   docker   image and compose, on the engine that DOCKER_HOST names
 #   cluster  the chart, on the cluster that KUBECONFIG names, which has the image
 # Without a name, a part whose engine does not answer is left out and said so.
@@ -11,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parts=(asan tsan clang mesh docker cluster)
+parts=(asan tsan clang mesh helm3 docker cluster)
 
 part_asan() { cmake --workflow --preset asan; }
 part_tsan() { cmake --workflow --preset tsan; }
@@ -27,6 +28,13 @@ binaries() {
   [[ -z ${TEST_BUILD_DIR:-} ]] || return 0
   cmake --preset release >/dev/null
   cmake --build --preset release --target mesh_binaries agent-gateway
+}
+
+part_helm3() {
+  tools/chart_tools.sh --helm3
+  binaries
+  CHART_HELM=$PWD/build/chart_tools/bin/helm3 .venv/bin/python -m pytest -q \
+    -p no:cacheprovider --durations=5 tests/chart
 }
 
 part_docker() {

@@ -10,7 +10,8 @@ import yaml
 
 import chart
 
-BINARIES = pathlib.Path(os.environ["TEST_BUILD_DIR"]) / "bin"
+BINARIES = pathlib.Path(
+    os.environ.get("TEST_BUILD_DIR", chart.ROOT / "build/release")) / "bin"
 # What the pods mount there; the test has a folder of its own.
 PROVIDER_KEYS = "/etc/agent-gateway/providers"
 # A section of the one-process form, which the chart does not install.

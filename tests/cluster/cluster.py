@@ -1,6 +1,7 @@
 """A Kubernetes cluster, as KUBECONFIG names it, and a release of the chart.
 
-CLUSTER_NODE is an address by which this machine reaches a node (127.0.0.1).
+CLUSTER_NODE is an address by which this machine reaches a node (127.0.0.1), and
+CHART_HELM another Helm than the fourth.
 """
 
 import json
@@ -17,7 +18,7 @@ from support.processes import wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm"
 NODE = os.environ.get("CLUSTER_NODE", "127.0.0.1")
-HELM = ROOT / "build/chart_tools/bin/helm"
+HELM = os.environ.get("CHART_HELM", ROOT / "build/chart_tools/bin/helm")
 
 # Deployments, in the order in which work flows, and StatefulSets.
 WORKLOADS = {"ingress": "deployment", "model-router": "deployment",
