@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "common/concurrency/thread.h"
 #include "common/process/health.h"
 
 namespace gateway::process {
@@ -16,16 +15,9 @@ HealthKeeper::HealthKeeper(Service* service, const Lifecycle* lifecycle,
     : service_(service),
       lifecycle_(lifecycle),
       watchdog_(watchdog),
-      each_round_(std::move(each_round)),
-      interval_(interval),
-      thread_(StartThread("health", [this] { Loop(); })) {}
-
-HealthKeeper::~HealthKeeper() {
-  {
-    MutexLock lock(mu_);
-    stopping_ = true;
-  }
-  wake_.NotifyAll();
+      each_round_(std::move(each_round)) {
+  thread_.Start("health", interval, [this] { Look(); });
+  thread_.Wake();
 }
 
 void HealthKeeper::Update() {
@@ -35,16 +27,11 @@ void HealthKeeper::Update() {
   service_->SetHealth(health.ready, health.live);
 }
 
-void HealthKeeper::Loop() {
-  while (true) {
-    const absl::Time now = absl::Now();
-    watchdog_->Look(now, service_->BusyLoops());
-    Update();
-    if (each_round_ != nullptr) each_round_(now);
-    MutexLock lock(mu_);
-    if (!stopping_) wake_.WaitFor(mu_, interval_);
-    if (stopping_) return;
-  }
+void HealthKeeper::Look() {
+  const absl::Time now = absl::Now();
+  watchdog_->Look(now, service_->BusyLoops());
+  Update();
+  if (each_round_ != nullptr) each_round_(now);
 }
 
 }  // namespace gateway::process

@@ -4,9 +4,9 @@
 #include <absl/time/time.h>
 
 #include <functional>
-#include <thread>
 
 #include "common/concurrency/mutex.h"
+#include "common/concurrency/periodic_thread.h"
 #include "common/process/lifecycle.h"
 #include "common/process/service.h"
 #include "common/process/watchdog.h"
@@ -22,7 +22,7 @@ class HealthKeeper {
                std::function<void(absl::Time)> each_round = nullptr,
                absl::Duration interval = absl::Milliseconds(500));
   // Ends the thread: before the service's Stop.
-  ~HealthKeeper();
+  ~HealthKeeper() = default;
   HealthKeeper(const HealthKeeper&) = delete;
   HealthKeeper& operator=(const HealthKeeper&) = delete;
 
@@ -30,19 +30,15 @@ class HealthKeeper {
   void Update();
 
  private:
-  void Loop();
+  void Look();
 
   Service* const service_;
   const Lifecycle* const lifecycle_;
   Watchdog* const watchdog_;
   const std::function<void(absl::Time)> each_round_;
-  const absl::Duration interval_;
 
   Mutex telling_;  // one call of SetHealth at a time
-  Mutex mu_;
-  CondVar wake_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::jthread thread_;
+  PeriodicThread thread_;
 };
 
 }  // namespace gateway::process

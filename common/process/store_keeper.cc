@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "common/concurrency/thread.h"
 #include "common/log/log.h"
 
 namespace gateway::process {
@@ -10,19 +9,14 @@ namespace gateway::process {
 void StoreKeeper::Start(Options options) {
   options_ = std::move(options);
   running_.store(true);
-  thread_ = StartThread(options_.name, [this] { Run(); });
+  thread_.Start(options_.name, options_.interval, [this] { Round(); });
+  thread_.Wake();
 }
 
 void StoreKeeper::Stop() {
   BeginDrain();
   running_.store(false);
-  if (!thread_.joinable()) return;
-  {
-    MutexLock lock(mu_);
-    stopping_ = true;
-  }
-  wake_.NotifyAll();
-  thread_.join();
+  thread_.Stop();
 }
 
 std::vector<Check> StoreKeeper::Checks() const {
@@ -34,26 +28,20 @@ std::vector<Check> StoreKeeper::Checks() const {
            .reason = std::string(health.message())}};
 }
 
-void StoreKeeper::Run() {
-  bool healthy = true;
-  while (true) {
-    // A failure shows in the checks, and the next round tries again.
-    (void)options_.repair();
-    Follow(healthy);
-    if (options_.chore != nullptr) options_.chore();
-    MutexLock lock(mu_);
-    if (!stopping_) wake_.WaitFor(mu_, options_.interval);
-    if (stopping_) return;
-  }
+void StoreKeeper::Round() {
+  // A failure shows in the checks, and the next round tries again.
+  (void)options_.repair();
+  Follow();
+  if (options_.chore != nullptr) options_.chore();
 }
 
-void StoreKeeper::Follow(bool& healthy) {
+void StoreKeeper::Follow() {
   const bool now = options_.health().ok();
-  if (now == healthy) return;
-  healthy = now;
+  if (now == healthy_) return;
+  healthy_ = now;
   LOG_WARNING("storage",
-              healthy ? "the store can be written again"
-                      : "the store cannot be written",
+              healthy_ ? "the store can be written again"
+                       : "the store cannot be written",
               {{"keeper", options_.name}});
 }
 

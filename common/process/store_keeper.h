@@ -7,10 +7,9 @@
 #include <atomic>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "common/concurrency/mutex.h"
+#include "common/concurrency/periodic_thread.h"
 #include "common/process/service.h"
 
 namespace gateway::process {
@@ -50,17 +49,14 @@ class StoreKeeper {
   std::vector<Check> Checks() const;
 
  private:
-  void Run();
-  void Follow(bool& healthy);
+  void Round();
+  void Follow();
 
   Options options_;  // set in Start
   std::atomic<bool> running_{false};
   std::atomic<bool> draining_{false};
-
-  Mutex mu_;
-  CondVar wake_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::jthread thread_;
+  bool healthy_ = true;  // the thread's
+  PeriodicThread thread_;
 };
 
 }  // namespace gateway::process

@@ -16,7 +16,6 @@
 #include <system_error>
 #include <utility>
 
-#include "common/concurrency/thread.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
 
@@ -68,18 +67,13 @@ absl::StatusOr<std::unique_ptr<UsageSpool>> UsageSpool::Open(Options options,
   std::unique_ptr<UsageSpool> spool(new UsageSpool(std::move(options)));
   RETURN_IF_ERROR(spool->Lock());
   RETURN_IF_ERROR(spool->Recover(now));
-  spool->maintenance_ =
-      StartThread("usage-spool", [raw = spool.get()] { raw->Maintain(); });
+  spool->maintenance_.Start("usage-spool", spool->options_.sync_interval,
+                            [raw = spool.get()] { raw->Maintain(); });
   return spool;
 }
 
 UsageSpool::~UsageSpool() {
-  {
-    MutexLock lock(mu_);
-    stopping_ = true;
-  }
-  wake_.NotifyAll();
-  if (maintenance_.joinable()) maintenance_.join();
+  maintenance_.Stop();
   {
     MutexLock lock(mu_);
     for (const auto& spare : spares_) spare->DeleteFile();
@@ -292,7 +286,7 @@ void UsageSpool::TakeSpare() {
   segments_.push_back(std::make_unique<Segment>());
   segments_.back()->file = std::move(spares_.front());
   spares_.pop_front();
-  wake_.NotifyOne();
+  maintenance_.Wake();
 }
 
 UsageSpool::Segment* UsageSpool::SegmentFor(size_t record_size) {
@@ -422,33 +416,28 @@ absl::Status UsageSpool::Health() const {
 }
 
 void UsageSpool::Maintain() {
-  MutexLock lock(mu_);
-  while (!stopping_) {
-    wake_.WaitFor(mu_, options_.sync_interval);
-    if (stopping_) break;
-    SyncAndPrepare();
+  std::shared_ptr<SpoolSegment> current;
+  uint64_t sequence = 0;  // of the file to be made, if any
+  {
+    MutexLock lock(mu_);
+    current = segments_.back()->file;
+    // After a failure it is also the proof that writing works again.
+    if (Files() < max_segments_ &&
+        (!health_.ok() ||
+         (spares_.empty() && current->free_bytes() < segment_bytes_ / 2))) {
+      sequence = next_sequence_++;
+    }
   }
-}
-
-void UsageSpool::SyncAndPrepare() {
-  const std::shared_ptr<SpoolSegment> current = segments_.back()->file;
-  // After a failure it is also the proof that writing works again.
-  const bool need_spare =
-      Files() < max_segments_ &&
-      (!health_.ok() ||
-       (spares_.empty() && current->free_bytes() < segment_bytes_ / 2));
-  const uint64_t sequence = need_spare ? next_sequence_++ : 0;
-  mu_.Unlock();
   const absl::Status synced = current->Sync();
   absl::StatusOr<std::unique_ptr<SpoolSegment>> made =
       absl::UnavailableError("none needed");
-  if (need_spare) {
+  if (sequence > 0) {
     made = SpoolSegment::Create(PathOf(sequence), sequence, segment_bytes_);
   }
-  mu_.Lock();
+  MutexLock lock(mu_);
   // Without need of a spare file, a good sync is all that health asks for.
   health_ = synced;
-  if (synced.ok() && need_spare) health_ = made.status();
+  if (synced.ok() && sequence > 0) health_ = made.status();
   if (made.ok()) {
     // The files are read again in the order of their numbers.
     if (sequence > segments_.back()->file->sequence()) {

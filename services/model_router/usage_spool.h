@@ -11,10 +11,10 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "common/concurrency/mutex.h"
+#include "common/concurrency/periodic_thread.h"
 #include "gateway/metrics_collector/v1/metrics_collector.pb.h"
 #include "services/model_router/spool_segment.h"
 
@@ -153,9 +153,8 @@ class UsageSpool {
   void Advance(Cursor to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Moves the openings in the oldest file to the newest. False: no room.
   bool CarryOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // The thread that syncs, and makes the next file before it is needed.
+  // Syncs, and makes the next file before it is needed.
   void Maintain();
-  void SyncAndPrepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Options options_;
   const size_t segment_bytes_;
@@ -168,8 +167,6 @@ class UsageSpool {
   std::atomic<int64_t> dropped_{0};
 
   mutable Mutex mu_;
-  CondVar wake_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   // Oldest first; the last one is written to.
   std::deque<std::unique_ptr<Segment>> segments_ ABSL_GUARDED_BY(mu_);
   // Empty files to be written to next, in this order.
@@ -190,7 +187,7 @@ class UsageSpool {
   // Of the last Read: behind each of its rows. The reader's alone.
   std::vector<Cursor> read_;
 
-  std::jthread maintenance_;
+  PeriodicThread maintenance_;
 };
 
 }  // namespace gateway::model_router

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "common/concurrency/thread.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
@@ -278,18 +277,13 @@ RocksDbSessionRepository::Open(const RocksDbSessionRepositoryOptions& options) {
     MutexLock lock(repository->count_mu_);
     RETURN_IF_ERROR(repository->LoadCounts());
   }
-  repository->syncer_ = StartThread(
-      "session-sync", [self = repository.get()] { self->SyncInTime(); });
+  repository->syncer_.Start("session-sync", options.sync_interval,
+                            [self = repository.get()] { self->SyncIfDirty(); });
   return repository;
 }
 
 RocksDbSessionRepository::~RocksDbSessionRepository() {
-  {
-    MutexLock lock(sync_mu_);
-    stopping_ = true;
-  }
-  stop_changed_.NotifyAll();
-  if (syncer_.joinable()) syncer_.join();
+  syncer_.Stop();
   if (database_ != nullptr &&
       options_.sync_interval < absl::InfiniteDuration()) {
     (void)database_->Sync();
@@ -336,20 +330,9 @@ absl::Status RocksDbSessionRepository::LoadCounts() {
 
 // --- Background ------------------------------------------------------------
 
-void RocksDbSessionRepository::SyncInTime() {
-  while (true) {
-    {
-      MutexLock lock(sync_mu_);
-      const absl::Time end = absl::Now() + options_.sync_interval;
-      while (!stopping_ && absl::Now() < end) {
-        stop_changed_.WaitFor(sync_mu_,
-                              std::min(end - absl::Now(), absl::Hours(1)));
-      }
-      if (stopping_) return;
-    }
-    if (database_->Health().ok() && dirty_.exchange(false)) {
-      (void)database_->Sync();
-    }
+void RocksDbSessionRepository::SyncIfDirty() {
+  if (database_->Health().ok() && dirty_.exchange(false)) {
+    (void)database_->Sync();
   }
 }
 

@@ -11,11 +11,11 @@
 #include <atomic>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "common/concurrency/mutex.h"
+#include "common/concurrency/periodic_thread.h"
 #include "common/storage/database.h"
 #include "services/session_store/session_repository.h"
 
@@ -127,7 +127,7 @@ class RocksDbSessionRepository : public SessionRepository {
                                    rocksdb::WriteBatch& batch,
                                    absl::string_view key,
                                    const rocksdb::Slice& value, size_t& limit);
-  void SyncInTime();
+  void SyncIfDirty();
 
   // Set at construction.
   const RocksDbSessionRepositoryOptions options_;
@@ -144,10 +144,7 @@ class RocksDbSessionRepository : public SessionRepository {
   // Changes with them; read without the lock, which a reopening holds for long.
   std::atomic<int64_t> total_ = 0;
 
-  Mutex sync_mu_;
-  CondVar stop_changed_;
-  bool stopping_ ABSL_GUARDED_BY(sync_mu_) = false;
-  std::jthread syncer_;
+  PeriodicThread syncer_;
 };
 
 }  // namespace gateway::session_store
