@@ -1,6 +1,7 @@
 """The chart as the tests see it: rendered, and taken apart."""
 
 import functools
+import json
 import os
 import pathlib
 import re
@@ -44,7 +45,8 @@ def helm(*args):
         done = subprocess.run(
             [HELM, *map(str, args)], capture_output=True, text=True, cwd=CHART,
             timeout=60,
-            env={"PATH": os.environ["PATH"], "HOME": home})
+            # Less work for the garbage collector: it is a third of a run.
+            env={"PATH": os.environ["PATH"], "HOME": home, "GOGC": "400"})
     if done.returncode:
         raise Refused(done.stdout + done.stderr)
     return done.stdout
@@ -55,7 +57,7 @@ def render(*files, values=None, release="test", args=()):
     flags = [flag for file in files for flag in ("-f", file)]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         if values is not None:
-            yaml.safe_dump(values, file)
+            json.dump(values, file)
             file.flush()
             flags += ["-f", file.name]
         return helm("template", release, ".", "--namespace", "here", *flags,
