@@ -4,6 +4,7 @@
 #   tsan     the tests without gRPC and RocksDB under ThreadSanitizer
 #   clang    thread annotations, as errors
 #   mesh     the mesh tests three times over, on the release build
+#   rolling  restarts under load with the delays that the services have
 #   helm3    the chart by Helm 3: rendered, and held against what Helm 4 renders
 #   docker   image and compose, on the engine that DOCKER_HOST names
 #   cluster  the chart, on the cluster that KUBECONFIG names, which has the image
@@ -12,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parts=(asan tsan clang mesh helm3 docker cluster)
+parts=(asan tsan clang mesh rolling helm3 docker cluster)
 
 part_asan() { cmake --workflow --preset asan; }
 part_tsan() { cmake --workflow --preset tsan; }
@@ -28,6 +29,12 @@ binaries() {
   [[ -z ${TEST_BUILD_DIR:-} ]] || return 0
   cmake --preset release >/dev/null
   cmake --build --preset release --target mesh_binaries agent-gateway
+}
+
+part_rolling() {
+  binaries
+  ROLLING=real .venv/bin/python -m pytest -q -p no:cacheprovider \
+    --durations=5 tests/mesh/test_rolling.py
 }
 
 part_helm3() {

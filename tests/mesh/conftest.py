@@ -16,8 +16,8 @@ from support.processes import FakeProvider, Gateway  # noqa: E402
 
 collector, collector_grpc = stubs.load("metrics_collector")
 
-MODELS = ["fake-echo", "fake-8x0", "fake-40x20", "fake-200x20",
-          "fake-200000x0", "fault-cut-after-3"]
+MODELS = ["fake-echo", "fake-8x0", "fake-20x100", "fake-40x20", "fake-200x20",
+          "fake-200x100", "fake-200000x0", "fault-cut-after-3"]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def make_mesh(tmp_path, provider):
     """Starts a mesh over the fake provider; `config` is merged on top."""
     started = []
 
-    def make(config=None, settings=()):
+    def make(config=None, settings=(), replicas=None):
         merged = {
             "providers": {"fake": {"baseUrl": f"{provider.origin}/v1"}},
             "models": {name: {"targets": [{
@@ -41,7 +41,7 @@ def make_mesh(tmp_path, provider):
                 for name in MODELS},
             **(config or {}),
         }
-        mesh = Gateway(tmp_path, "mesh", merged, settings).start()
+        mesh = Gateway(tmp_path, "mesh", merged, settings, replicas).start()
         started.append(mesh)
         return mesh
 

@@ -126,19 +126,33 @@ class ModelServer(Program):
 
 
 class Gateway:
-    """The gateway under test: `one` process, or the `mesh` of five."""
+    """The gateway under test: `one` process, or the `mesh` of five.
 
-    def __init__(self, folder, shape="mesh", config=None, settings=()):
+    `replicas` says of which services there are several: {"ingress": 2} makes
+    `ingress` and `ingress-2`. They share the config file; where they listen and
+    keep their data, the further ones are told by flags.
+    """
+
+    def __init__(self, folder, shape="mesh", config=None, settings=(),
+                 replicas=None):
         self.folder = pathlib.Path(folder)
         self.shape = shape
         self.settings = list(settings)
         self.programs = {}
         names = SERVICES if shape == "mesh" else ["agent-gateway"]
-        ports = free_ports(3 * len(names) + 1)
-        self.http_port = ports[0]
-        self.grpc_ports = dict(zip(names, ports[1::3]))
-        self.ops_ports = dict(zip(names, ports[2::3]))
-        self.admin_ports = dict(zip(names, ports[3::3]))
+        self.instances = {
+            name: [name, *(f"{name}-{i + 1}" for i in
+                           range(1, (replicas or {}).get(name, 1)))]
+            for name in names}
+        every = [i for name in names for i in self.instances[name]]
+        fronts = self.instances[names[0]]
+        ports = free_ports(3 * len(every) + len(fronts))
+        self.http_ports = dict(zip(fronts, ports))
+        ports = ports[len(fronts):]
+        self.grpc_ports = dict(zip(every, ports[0::3]))
+        self.ops_ports = dict(zip(every, ports[1::3]))
+        self.admin_ports = dict(zip(every, ports[2::3]))
+        self.http_port = self.http_ports[fronts[0]]
         self.config = self._with_addresses(config or {}, names)
         self.config_file = self.folder / "gateway.yaml"
         self.config_file.write_text(yaml.safe_dump(self.config))
@@ -148,18 +162,34 @@ class Gateway:
         config.setdefault("shutdown", {"preDrainDelay": 0, "drainTimeout": 5})
         for name in names:
             section = config.setdefault(key_of(name), {})
-            section["listen"] = {
-                "grpc": f"127.0.0.1:{self.grpc_ports[name]}",
-                "ops": f"127.0.0.1:{self.ops_ports[name]}",
-                "admin": f"127.0.0.1:{self.admin_ports[name]}",
-            }
-            if name in ("ingress", "agent-gateway"):
-                section["listen"]["http"] = f"127.0.0.1:{self.http_port}"
+            section.update(self._own(name))
             if name not in ("ingress", "agent-gateway"):
-                section["target"] = f"127.0.0.1:{self.grpc_ports[name]}"
-            if name != "ingress":
-                section["dataDir"] = str(self.folder / "data" / name)
+                section["target"] = self.target(name)
         return config
+
+    def _own(self, instance):
+        """What one instance alone is told."""
+        own = {"listen": {
+            "grpc": f"127.0.0.1:{self.grpc_ports[instance]}",
+            "ops": f"127.0.0.1:{self.ops_ports[instance]}",
+            "admin": f"127.0.0.1:{self.admin_ports[instance]}",
+        }}
+        if instance in self.http_ports:
+            own["listen"]["http"] = f"127.0.0.1:{self.http_ports[instance]}"
+        if instance not in self.instances.get("ingress", ()):
+            own["dataDir"] = str(self.folder / "data" / instance)
+        return own
+
+    def target(self, name):
+        """Where gRPC finds all instances of a service."""
+        addresses = [f"127.0.0.1:{self.grpc_ports[i]}"
+                     for i in self.instances[name]]
+        scheme = "ipv4:" if len(addresses) > 1 else ""
+        return scheme + ",".join(addresses)
+
+    def service_of(self, instance):
+        return next(name for name, instances in self.instances.items()
+                    if instance in instances)
 
     @property
     def url(self):
@@ -171,15 +201,23 @@ class Gateway:
         return f"127.0.0.1:{self.grpc_ports[front]}"
 
     def start(self, *names):
-        """Starts the named services and waits until they are ready.
+        """Starts the named instances and waits until they are ready.
 
         Without names: all, and waits until they have found each other too.
         """
         whole = not names
         names = names or list(self.grpc_ports)
         for name in names:
-            args = [BUILD / "bin" / name, "--config", self.config_file]
-            for setting in self.settings:
+            service = self.service_of(name)
+            args = [BUILD / "bin" / service, "--config", self.config_file]
+            settings = list(self.settings)
+            if name != service:
+                own = self._own(name)
+                flat = {f"listen.{k}": v for k, v in own["listen"].items()}
+                flat.update({k: v for k, v in own.items() if k != "listen"})
+                settings += [f"{key_of(service)}.{key}={value}"
+                             for key, value in flat.items()]
+            for setting in settings:
                 args += ["--set", setting]
             self.programs[name] = Program(args, self.folder / f"{name}.log")
         for name in names:

@@ -1,0 +1,176 @@
+"""Instances of a mesh that come and go while 200 streams are open.
+
+ingress and model-router have two instances, each of which may hold what both
+hold: the load is half of the capacity. ROLLING=real takes the delays that the
+services have by default, longer streams, and more rounds.
+"""
+
+import os
+import signal
+import time
+
+import grpc
+import pytest
+
+from conftest import ledger
+from support import stubs
+from support.load import Load
+from support.processes import wait_until
+
+agent, agent_grpc = stubs.load("agent")
+batches, _ = stubs.load("batch_aggregator")
+
+REAL = os.environ.get("ROLLING") == "real"
+ROUNDS = 5 if REAL else 3
+MODEL = "fake-200x100" if REAL else "fake-20x100"
+STREAMS = 200
+REPLICAS = {"ingress": 2, "model-router": 2}
+
+
+@pytest.fixture
+def rolling(make_mesh):
+    """Starts such a mesh; `config` is merged on top."""
+    started = []
+
+    def make(config=None):
+        mesh = make_mesh({
+            "shutdown": {} if REAL else {"preDrainDelay": 1,
+                                         "drainTimeout": 20},
+            # What one instance alone must carry while the other is away, and
+            # a little: an answer's end is seen before its place is free.
+            "limits": {"maxRequestsInFlight": STREAMS + 40},
+            "batch": {"wait": 1},
+            **(config or {})}, replicas=REPLICAS)
+        started.append(mesh)
+        return mesh
+
+    yield make
+    # The second signal, which make_mesh sends, spares the delays.
+    for mesh in started:
+        for program in mesh.programs.values():
+            program.process.send_signal(signal.SIGTERM)
+
+
+def restart(mesh, instance):
+    """As a rolling update does: it drains to its end, then another is ready."""
+    assert mesh.programs[instance].stop(330) == 0
+    mesh.start(instance)
+
+
+def carries_streams(mesh, instance):
+    """Whether the mesh has found it again."""
+    streams = ("agentgw_streams_active"
+               if instance in mesh.instances["ingress"] else
+               "agentgw_upstream_inflight")
+    return mesh.metric(instance, streams) > 5
+
+
+def all_rows(mesh, provider):
+    """The ledger, once it has a row for each call the provider has answered."""
+    lines = provider.log_lines()
+
+    def whole():
+        rows = ledger(mesh)
+        return len(rows) >= len(lines) and rows
+    rows = wait_until(whole, 30, "the ledger to catch up")
+    return lines, rows
+
+
+def check_ledger(mesh, provider):
+    """Each call that the provider has answered is booked once, to the token."""
+    lines, rows = all_rows(mesh, provider)
+    assert {line["outcome"] for line in lines} == {"complete"}
+    assert len(rows) == len(lines)
+    assert sorted((r.request_id, r.usage.output_tokens) for r in rows) == (
+        sorted((line["request_id"], line["tokens_sent"]) for line in lines))
+
+
+def check_turns(mesh, load):
+    """The sessions hold each turn that was acknowledged, in order."""
+    with grpc.insecure_channel(mesh.grpc_target) as channel:
+        service = agent_grpc.AgentServiceStub(channel)
+        for session, acknowledged in load.turns.items():
+            turns, token = [], ""
+            while True:
+                page = service.ListTurns(agent.ListTurnsRequest(
+                    session_id=session, page_size=1000, page_token=token),
+                    timeout=10)
+                turns += page.turns
+                token = page.next_page_token
+                if not token:
+                    break
+            said = [turn.turn.request_messages[-1].content[0].text.text
+                    for turn in turns]
+            kept = set(acknowledged)
+            assert len(acknowledged) > 10
+            assert [text for text in said if text in kept] == acknowledged
+
+
+def check_batches(mesh, load):
+    """Each item that was acknowledged has its result, once."""
+    assert len(load.batches) > 10
+    with grpc.insecure_channel(mesh.grpc_target) as channel:
+        service = agent_grpc.AgentServiceStub(channel)
+        for batch, names in load.batches.items():
+            wait_until(lambda batch=batch: service.GetBatch(
+                agent.GetBatchRequest(batch_id=batch), timeout=10).state ==
+                batches.BATCH_STATE_SUCCEEDED, 30, batch)
+            results = [r.result.custom_id for r in service.StreamBatchResults(
+                agent.StreamBatchResultsRequest(batch_id=batch), timeout=10)]
+            assert sorted(results) == sorted(names)
+
+
+def test_ingress_and_model_router(rolling, provider):
+    mesh = rolling()
+    with Load(mesh, STREAMS, MODEL, sessions=2, batches=True) as load:
+        for service in ("model-router", "ingress"):
+            for i in range(ROUNDS):
+                instance = mesh.instances[service][i % 2]
+                restart(mesh, instance)
+                # A peer tries to connect each 2 s, and the real delay before
+                # a drain is longer than that.
+                time.sleep(0 if REAL else 2.5)
+                wait_until(lambda i=instance: carries_streams(mesh, i), 5,
+                           f"{instance} to be used again")
+    assert load.failed() == []
+    # A balancer that follows readiness never finds a closed door.
+    assert load.balancer.refused == 0
+    assert load.fewest >= STREAMS - 5
+    assert sum(o.kind == "sse" for o in load.outcomes) > STREAMS
+    check_turns(mesh, load)
+    check_batches(mesh, load)
+    check_ledger(mesh, provider)
+
+
+# Requests that need a store.
+NEEDS = {"session-store": ["session"],
+         "batch-aggregator": ["submit", "batch"],
+         "metrics-collector": ["query"]}
+
+
+def test_stores(rolling, provider):
+    mesh = rolling()
+    with Load(mesh, STREAMS, MODEL, sessions=4, batches=True,
+              queries=True) as load:
+        for _ in range(ROUNDS):
+            for store, kinds in NEEDS.items():
+                begin = time.monotonic()
+                restart(mesh, store)
+                ready = time.monotonic()
+                wait_until(lambda: load.works(*kinds, since=ready), 5, store)
+                away = load.away(*kinds, since=begin, until=time.monotonic())
+                # It was away for a moment, or this test sees nothing.
+                assert 0 < away <= 3, store
+    assert load.failed("sse", "grpc", "chat") == []
+    assert load.fewest >= STREAMS - 5
+    for failed in load.failed("session"):
+        assert failed.status == 503 and failed.hint, failed
+        assert failed.reason in ("session_unavailable", "draining"), failed
+    for failed in load.failed("submit", "batch"):
+        assert failed.status == grpc.StatusCode.UNAVAILABLE, failed
+        assert failed.hint and failed.reason, failed
+    for failed in load.failed("query"):
+        assert failed.status == grpc.StatusCode.UNAVAILABLE, failed
+    check_turns(mesh, load)
+    check_batches(mesh, load)
+    check_ledger(mesh, provider)
