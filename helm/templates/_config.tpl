@@ -37,6 +37,11 @@ million on.
 {{- else }}{{ . }}{{ end }}
 {{- end }}
 
+{{/* A model that clients can ask; empty: what the gateway has without any. */}}
+{{- define "agent-gateway.someModel" -}}
+{{- .Values.smoke.model | default .Values.gateway.fallbackModel | default (keys (.Values.config.models | default dict) | sortAlpha | first) | default "" }}
+{{- end }}
+
 {{/* SESSION_STORE of session-store. */}}
 {{- define "agent-gateway.variablePart" -}}
 {{- . | upper | replace "-" "_" }}

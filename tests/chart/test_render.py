@@ -4,6 +4,7 @@ After a change of the chart: UPDATE_GOLDEN=1 pytest tests/chart/test_render.py,
 then read the difference.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -312,7 +313,10 @@ def test_helm_test_is_the_smoke_test_of_the_same_image(values, model):
     manifests = chart.value_set(values)
     (pod,) = [document for (kind, _), document
               in chart.objects(manifests).items() if kind == "Pod"]
-    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["metadata"]["annotations"] == {
+        "helm.sh/hook": "test",
+        # What no uninstall would take away goes by itself.
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"}
     (container,) = pod["spec"]["containers"]
     ingress = chart.of_component(manifests, "ingress")
     address = ingress["metadata"]["name"]
@@ -321,3 +325,23 @@ def test_helm_test_is_the_smoke_test_of_the_same_image(values, model):
         "smoke", "--http-target", f"{address}:8080", "--grpc-target",
         f"{address}:50051", *model]
     assert container["image"] == chart.container(manifests, "ingress")["image"]
+
+
+@pytest.mark.parametrize("values, model", [
+    ({}, "mock"),
+    ({"gateway": {"fallbackModel": "f"}, "config": CONFIG}, "f"),
+    ({"config": {"models": {"b": {}, "a": {}}}}, "a"),
+    ({"smoke": {"model": "s"}}, "s"),
+    # Nobody knows what it has.
+    ({"existingConfigMap": "c"}, "MODEL"),
+])
+def test_the_notes_ask_a_model_that_is_there(values, model):
+    # `helm template` leaves the notes out; an object of ours quotes them.
+    notes = {"apiVersion": "v1", "kind": "ConfigMap",
+             "metadata": {"name": "notes"}, "data": {"text": "NOTES"}}
+    text = json.dumps(notes).replace(
+        '"NOTES"',
+        '{{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}')
+    manifests = chart.render(values=values | {"extraObjects": [text]})
+    notes = chart.objects(manifests)["ConfigMap", "notes"]["data"]["text"]
+    assert f'{{"model":"{model}",' in notes
