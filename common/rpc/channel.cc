@@ -17,13 +17,17 @@ constexpr char kServiceConfig[] = R"({
   "loadBalancingConfig": [{"round_robin": {}}],
   "healthCheckConfig": {"serviceName": "readiness"}
 })";
+constexpr char kServiceConfigOfOne[] = R"({
+  "loadBalancingConfig": [{"round_robin": {}}]
+})";
 
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options) {
   KeepCallbackThreads();
   grpc::ChannelArguments arguments;
-  arguments.SetServiceConfigJSON(kServiceConfig);
+  arguments.SetServiceConfigJSON(
+      options.follows_readiness ? kServiceConfig : kServiceConfigOfOne);
   // A service config from DNS would say how to call the mesh.
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 10'000);

@@ -17,12 +17,15 @@ struct ChannelOptions {
   std::string target;
   // Largest message taken or sent; as the server's.
   int max_message_bytes = 33 << 20;
+  // Skips addresses whose health service says that they are not ready. Not for
+  // a peer of one instance: it takes work while it announces its end, and there
+  // is no other to go to.
+  bool follows_readiness = true;
 };
 
-// A channel to a peer of the mesh: round robin over its addresses, skipping
-// those whose health service says that they are not ready. Connects on the
-// first call, and by itself whenever the connection is lost; calls fail at once
-// while there is none.
+// A channel to a peer of the mesh: round robin over its addresses. Connects on
+// the first call, and by itself whenever the connection is lost; calls fail at
+// once while there is none.
 std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options);
 
 // The same to a server of this process.

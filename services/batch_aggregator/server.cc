@@ -195,12 +195,15 @@ class BatchAggregatorServer : public Server {
     const int bytes = options_.service.max_message_bytes;
     if (peers_.router == nullptr) {
       router_client_ = MakeGrpcModelRouter(
-          rpc::MakeChannel({options_.model_router_target, bytes}));
+          rpc::MakeChannel({.target = options_.model_router_target,
+                            .max_message_bytes = bytes}));
       peers_.router = router_client_.get();
     }
     if (peers_.sessions == nullptr) {
       sessions_client_ = MakeGrpcSessionStore(
-          rpc::MakeChannel({options_.session_store_target, bytes}));
+          rpc::MakeChannel({.target = options_.session_store_target,
+                            .max_message_bytes = bytes,
+                            .follows_readiness = false}));
       peers_.sessions = sessions_client_.get();
     }
   }

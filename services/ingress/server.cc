@@ -46,29 +46,31 @@ struct RemotePeers {
 };
 
 RemotePeers Connect(const Options& options, Peers& peers) {
-  const auto channel = [&](const std::string& target) {
+  const auto channel = [&](const std::string& target, bool has_replicas) {
     return rpc::MakeChannel(
         {.target = target,
-         .max_message_bytes = options.service.max_message_bytes});
+         .max_message_bytes = options.service.max_message_bytes,
+         .follows_readiness = has_replicas});
   };
   RemotePeers remote;
   if (peers.router == nullptr) {
-    remote.router = MakeGrpcModelRouter(channel(options.peers.model_router));
+    remote.router = MakeGrpcModelRouter(
+        channel(options.peers.model_router, /*has_replicas=*/true));
     peers.router = remote.router.get();
   }
   if (peers.sessions == nullptr) {
-    remote.sessions =
-        MakeGrpcSessionStore(channel(options.peers.session_store));
+    remote.sessions = MakeGrpcSessionStore(
+        channel(options.peers.session_store, /*has_replicas=*/false));
     peers.sessions = remote.sessions.get();
   }
   if (peers.batches == nullptr) {
-    remote.batches =
-        MakeGrpcBatchAggregator(channel(options.peers.batch_aggregator));
+    remote.batches = MakeGrpcBatchAggregator(
+        channel(options.peers.batch_aggregator, /*has_replicas=*/false));
     peers.batches = remote.batches.get();
   }
   if (peers.telemetry == nullptr) {
-    remote.telemetry =
-        MakeGrpcTelemetryReceiver(channel(options.peers.metrics_collector));
+    remote.telemetry = MakeGrpcTelemetryReceiver(
+        channel(options.peers.metrics_collector, /*has_replicas=*/false));
     peers.telemetry = remote.telemetry.get();
   }
   return remote;

@@ -171,7 +171,8 @@ class ModelRouterServer final : public Server {
     if (recorder == nullptr) {
       running.grpc_recorder = MakeGrpcUsageRecorder(rpc::MakeChannel(
           {.target = options_.collector_target,
-           .max_message_bytes = options_.service.max_message_bytes}));
+           .max_message_bytes = options_.service.max_message_bytes,
+           .follows_readiness = false}));
       recorder = running.grpc_recorder.get();
     }
     running.delivery = std::make_unique<UsageDelivery>(

@@ -407,6 +407,18 @@ TEST_F(RpcServerTest, HealthWatchersSeeEachChange) {
   EXPECT_EQ(watch.Message(1), kNotServing);
 }
 
+TEST_F(RpcServerTest, AChannelFollowsReadinessIfToldTo) {
+  ASSERT_TRUE(Run(List()).ok());
+  server_->SetReady(false);
+  EXPECT_TRUE(
+      Eventually([&] { return absl::IsUnavailable(Run(List()).status()); }));
+  const auto of_one = AgentService::NewStub(
+      rpc::MakeChannel({.target = address_, .follows_readiness = false}));
+  const auto listed =
+      Run(rpc::CallUnary(of_one->async(), &Async::ListModels, call_, list_));
+  EXPECT_TRUE(listed.ok()) << listed.status();
+}
+
 TEST_F(RpcServerTest, ReflectionListsTheService) {
   RawCall call(channel_,
                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",

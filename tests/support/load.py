@@ -243,6 +243,11 @@ class Load:
         return [o for o in self.outcomes if not o.complete and
                 (not kinds or o.kind in kinds)]
 
+    def begun(self, *kinds, since, until):
+        """How many requests of these kinds began then."""
+        return sum(o.kind in kinds and since < o.begun < until
+                   for o in self.outcomes)
+
     def works(self, *kinds, since):
         """Whether of each kind a request that began then has succeeded."""
         worked = {o.kind for o in self.outcomes
