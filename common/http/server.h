@@ -98,6 +98,8 @@ struct ServerStats {
   std::atomic<int64_t> active{0};
   // Refused by the server itself: malformed, too large, too slow, overloaded.
   std::atomic<uint64_t> refused{0};
+  // Of these, those whose body came too slowly.
+  std::atomic<uint64_t> body_timeouts{0};
   // Ended by their client before the answer was complete.
   std::atomic<uint64_t> client_gone{0};
   // Of these, those that read nothing for Options::write_timeout.
@@ -118,8 +120,9 @@ struct ServerOptions {
   int64_t max_connections = 16 * 1024;
   // From the first byte of a request (or the accept) to the end of its head.
   absl::Duration header_timeout = absl::Seconds(10);
-  // Without a byte of the body.
+  // For each so many bytes of a body, and for what is left of it.
   absl::Duration body_timeout = absl::Seconds(30);
+  size_t body_timeout_bytes = 1024 * 1024;
   // Between two requests.
   absl::Duration idle_timeout = absl::Seconds(75);
   // A client that takes no byte for so long is gone.

@@ -3,6 +3,7 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -22,8 +23,12 @@ constexpr uint64_t kMaxSkippedBody = 256 * 1024;
 constexpr absl::Duration kLingerTimeout = absl::Seconds(2);
 // Between two looks at a client that has sent more than is kept.
 constexpr auto kEndWatchInterval = std::chrono::milliseconds(100);
-// One step of the growth of a body.
-constexpr size_t kBodyStep = 1024 * 1024;
+// The steps of the growth of a body: as much as has come, within these.
+constexpr size_t kMinBodyStep = 16 * 1024;
+constexpr size_t kMaxBodyStep = 1024 * 1024;
+
+constexpr ServerError kBodiesFull{503, "overloaded",
+                                  "Too many requests are in flight."};
 
 // One more in `gauge`, until the end.
 class CountedIn {
@@ -233,9 +238,9 @@ Awaitable<bool> ServerConnection::AnswerRefusal(const Response& response,
   }
   phase_ = Phase::kBody;
   uint64_t left = framing.length;
+  deadline_.Set(After(shard_.options.body_timeout));
   while (left > 0) {
     if (in_begin_ == in_end_) {
-      deadline_.Set(After(shard_.options.body_timeout));
       const Input filled = co_await FillInput();
       if (filled != Input::kReady) co_return false;
     }
@@ -255,11 +260,14 @@ Awaitable<bool> ServerConnection::ReadBody(const Framing& framing) {
         {413, "request_too_large", "The request body is too large."}, true);
     co_return false;
   }
-  if (framing.kind == Framing::Kind::kLength && !Reserve(framing.length)) {
-    co_await RespondError(
-        {503, "overloaded", "Too many requests are in flight."}, true);
+  // What has no room now is refused at once, but room is taken as it comes: who
+  // announces much and sends little holds little.
+  if (framing.kind == Framing::Kind::kLength &&
+      !shard_.bodies->TryAcquire(framing.length)) {
+    co_await RespondError(kBodiesFull, true);
     co_return false;
   }
+  paced_bytes_ = 0;
   if (request_.minor_version == 1 && in_begin_ == in_end_) {
     const auto expect = request_.headers.Find("expect");
     if (expect && absl::EqualsIgnoreCase(*expect, "100-continue")) {
@@ -278,15 +286,19 @@ Awaitable<bool> ServerConnection::ReadBody(const Framing& framing) {
 Awaitable<bool> ServerConnection::ReadLengthBody(uint64_t length) {
   std::string& body = request_.body;
   const size_t early = std::min<uint64_t>(length, input().size());
-  body.reserve(std::min<uint64_t>(length, kBodyStep));
+  body.reserve(std::min<uint64_t>(length, kMaxBodyStep));
   body.assign(input().data(), early);
   ConsumeInput(early);
-  // The rest goes straight to its place. `body` grows by steps, so that a
-  // client which announces much and sends little holds little.
+  bool reserved = Reserve(early);
+  // The rest goes straight to its place.
   size_t filled = early;
-  while (filled < length) {
+  while (reserved && filled < length) {
     if (filled == body.size()) {
-      body.resize(std::min<uint64_t>(length, filled + kBodyStep));
+      const size_t step = std::min<uint64_t>(
+          length - filled, std::clamp(filled, kMinBodyStep, kMaxBodyStep));
+      reserved = Reserve(step);
+      if (!reserved) break;
+      body.resize(filled + step);
     }
     const IoResult result =
         TryReceive(fd_, body.data() + filled, body.size() - filled);
@@ -295,15 +307,13 @@ Awaitable<bool> ServerConnection::ReadLengthBody(uint64_t length) {
       continue;
     }
     if (result.kind != IoResult::Kind::kWouldBlock) co_return false;
-    deadline_.Set(After(shard_.options.body_timeout));
+    Pace(filled);
     const Input input = co_await WaitForInput();
-    if (input == Input::kTimeout) {
-      co_await RespondError(
-          {408, "request_timeout", "The request body came too slowly."}, true);
-    }
+    if (input == Input::kTimeout) co_await RespondTooSlow();
     if (input != Input::kReady) co_return false;
   }
-  co_return true;
+  if (!reserved) co_await RespondError(kBodiesFull, true);
+  co_return reserved;
 }
 
 Awaitable<bool> ServerConnection::ReadChunkedBody() {
@@ -319,8 +329,7 @@ Awaitable<bool> ServerConnection::ReadChunkedBody() {
     }
     if (result.produced > 0) {
       if (!Reserve(result.produced)) {
-        co_await RespondError(
-            {503, "overloaded", "Too many requests are in flight."}, true);
+        co_await RespondError(kBodiesFull, true);
         co_return false;
       }
       request_.body.append(in_.get() + in_begin_, result.produced);
@@ -331,14 +340,23 @@ Awaitable<bool> ServerConnection::ReadChunkedBody() {
       co_return false;
     }
     if (chunked_.done()) co_return true;
-    deadline_.Set(After(shard_.options.body_timeout));
+    Pace(request_.body.size());
     const Input input = co_await FillInput();
-    if (input == Input::kTimeout) {
-      co_await RespondError(
-          {408, "request_timeout", "The request body came too slowly."}, true);
-    }
+    if (input == Input::kTimeout) co_await RespondTooSlow();
     if (input != Input::kReady) co_return false;
   }
+}
+
+void ServerConnection::Pace(size_t received) {
+  if (received < paced_bytes_) return;
+  paced_bytes_ = received + shard_.options.body_timeout_bytes;
+  deadline_.Set(After(shard_.options.body_timeout));
+}
+
+Awaitable<void> ServerConnection::RespondTooSlow() {
+  shard_.stats->body_timeouts.fetch_add(1, std::memory_order_relaxed);
+  co_await RespondError(
+      {408, "request_timeout", "The request body came too slowly."}, true);
 }
 
 Awaitable<void> ServerConnection::RespondError(ServerError error,

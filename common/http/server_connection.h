@@ -90,6 +90,9 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   Awaitable<bool> ReadBody(const Framing& framing);
   Awaitable<bool> ReadLengthBody(uint64_t length);
   Awaitable<bool> ReadChunkedBody();
+  // Moves the deadline of a body once enough of it has come.
+  void Pace(size_t received);
+  Awaitable<void> RespondTooSlow();
   // Answers with a refusal of the server and closes.
   Awaitable<void> RespondError(ServerError error, bool head_known);
   // Answers instead of the handler; false ends the connection.
@@ -150,6 +153,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection>,
   ChunkedDecoder chunked_;
   Request request_;
   ConcurrencyLimit::Permit body_permit_;
+  // So much of the body has to come by the deadline.
+  size_t paced_bytes_ = 0;
 
   // The answer under way.
   std::string head_;

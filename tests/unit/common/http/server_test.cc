@@ -433,6 +433,33 @@ TEST_F(ServerTest, BoundsTheBodiesInFlight) {
   EXPECT_TRUE(Eventually([&] { return server_->body_bytes_in_flight() == 0; }));
 }
 
+TEST_F(ServerTest, ABodyHoldsWhatHasComeOfIt) {
+  ServerOptions options;
+  options.max_body_bytes_in_flight = 1'000'000;
+  Start(options);
+  std::vector<RawSocket> greedy;
+  for (int i = 0; i < 4; ++i) {
+    greedy.push_back(Connect());
+    greedy.back().Send(
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nx");
+  }
+  ASSERT_TRUE(Eventually([&] { return server_->stats().requests == 4; }));
+  ASSERT_TRUE(Eventually([&] { return server_->body_bytes_in_flight() > 0; }));
+  EXPECT_THAT(Exchange(absl::StrCat("POST /echo HTTP/1.1\r\nHost: h\r\n"
+                                    "Connection: close\r\n"
+                                    "Content-Length: 100000\r\n\r\n",
+                                    std::string(100'000, 'b'))),
+              StartsWith("HTTP/1.1 200 "));
+  // What has no room left once it has come is refused all the same.
+  greedy[0].Send(std::string(600'000, 'x'));
+  ASSERT_TRUE(
+      Eventually([&] { return server_->body_bytes_in_flight() > 600'000; }));
+  greedy[1].Send(std::string(600'000, 'x'));
+  EXPECT_THAT(greedy[1].ReceiveAll(), StartsWith("HTTP/1.1 503 "));
+  for (RawSocket& socket : greedy) socket.Close();
+  EXPECT_TRUE(Eventually([&] { return server_->body_bytes_in_flight() == 0; }));
+}
+
 TEST_F(ServerTest, RefusesSlowHeaders) {
   ServerOptions options;
   options.header_timeout = absl::Milliseconds(60);
@@ -476,6 +503,41 @@ TEST_F(ServerTest, RefusesASlowBody) {
   EXPECT_THAT(
       Exchange("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab"),
       StartsWith("HTTP/1.1 408 "));
+}
+
+TEST_F(ServerTest, RefusesABodyThatDrips) {
+  ServerOptions options;
+  options.body_timeout = absl::Milliseconds(60);
+  Start(options);
+  uint64_t timeouts = 0;
+  for (const char* framing : {"Content-Length: 1000\r\n\r\n",
+                              "Transfer-Encoding: chunked\r\n\r\n3e8\r\n"}) {
+    RawSocket drip = Connect();
+    drip.Send(absl::StrCat("POST /echo HTTP/1.1\r\nHost: h\r\n", framing));
+    std::atomic<bool> answered{false};
+    std::thread sender([&] {
+      while (!answered && drip.Send("x")) absl::SleepFor(absl::Milliseconds(5));
+    });
+    EXPECT_THAT(drip.ReceiveAll(), StartsWith("HTTP/1.1 408 ")) << framing;
+    answered = true;
+    sender.join();
+    EXPECT_EQ(server_->stats().body_timeouts, ++timeouts);
+  }
+}
+
+TEST_F(ServerTest, ALongBodyHasTimeForEachPartOfIt) {
+  ServerOptions options;
+  options.body_timeout = absl::Milliseconds(300);
+  options.body_timeout_bytes = 10;
+  Start(options);
+  RawSocket slow = Connect();
+  slow.Send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n");
+  // In all longer than one part may take.
+  for (int i = 0; i < 10; ++i) {
+    absl::SleepFor(absl::Milliseconds(50));
+    slow.Send("0123456789");
+  }
+  EXPECT_THAT(slow.ReceiveMessage(), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(ServerTest, AClientThatClosesCancelsItsHandler) {
