@@ -56,19 +56,18 @@ class Wishes {
 }  // namespace
 
 DrainEnd Drain(Service& service, Lifecycle& lifecycle, EventSource& events,
-               const Event& cause, const std::function<void()>& announce) {
+               const Event& cause, const std::function<void()>& announce,
+               const Clock* clock) {
   const ShutdownOptions times = service.Shutdown();
+  const absl::Time refuse = clock->Now() + times.pre_drain_delay;
+  const absl::Time end = refuse + times.drain_timeout;
   LOG_INFO("process", "draining",
            {{"cause", cause.source}, {"active", service.Active()}});
   lifecycle.Set(Phase::kDraining);
   announce();
   Wishes wishes(cause);
-  // Waiting is counted in steps, so that an event does not lengthen it.
-  for (absl::Duration waited;
-       waited < times.pre_drain_delay && !wishes.hurry() && !wishes.resume();
-       waited += kPoll) {
-    wishes.Wait(events, std::min(kPoll, times.pre_drain_delay - waited),
-                /*may_resume=*/true);
+  while (clock->Now() < refuse && !wishes.hurry() && !wishes.resume()) {
+    wishes.Wait(events, refuse - clock->Now(), /*may_resume=*/true);
   }
   if (wishes.resume()) {
     lifecycle.Set(Phase::kServing);
@@ -77,10 +76,9 @@ DrainEnd Drain(Service& service, Lifecycle& lifecycle, EventSource& events,
     return DrainEnd::kResumed;
   }
   service.BeginDrain();
-  for (absl::Duration waited;
-       waited < times.drain_timeout && !wishes.hurry() && service.Active() > 0;
-       waited += kPoll) {
-    wishes.Wait(events, kPoll, /*may_resume=*/false);
+  while (clock->Now() < end && !wishes.hurry() && service.Active() > 0) {
+    wishes.Wait(events, std::min(kPoll, end - clock->Now()),
+                /*may_resume=*/false);
   }
   if (const size_t left = service.Active(); left > 0) {
     LOG_WARNING("process", "ending what is left", {{"active", left}});

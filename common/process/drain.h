@@ -6,6 +6,7 @@
 #include "common/process/events.h"
 #include "common/process/lifecycle.h"
 #include "common/process/service.h"
+#include "common/time/clock.h"
 
 namespace gateway::process {
 
@@ -24,7 +25,8 @@ enum class DrainEnd {
 // A second signal skips what waiting is left. A drain that the admin port began
 // can be taken back by it until the wait is over, unless a signal came too.
 DrainEnd Drain(Service& service, Lifecycle& lifecycle, EventSource& events,
-               const Event& cause, const std::function<void()>& announce);
+               const Event& cause, const std::function<void()>& announce,
+               const Clock* clock = RealClock());
 
 }  // namespace gateway::process
 

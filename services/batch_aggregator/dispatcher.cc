@@ -67,10 +67,14 @@ void Dispatcher::Cancel(uint64_t batch) {
 }
 
 void Dispatcher::Drain() {
+  drain_begins_.store(true);
   boost::asio::post(executor_, [this] {
-    if (std::exchange(draining_, true) || stopping_) return;
-    for (Flush& flush : window_.TakeAll()) StartFlush(std::move(flush));
-    changed_.Set();
+    if (!std::exchange(draining_, true) && !stopping_) {
+      for (Flush& flush : window_.TakeAll()) StartFlush(std::move(flush));
+      Count();
+      changed_.Set();
+    }
+    drain_begins_.store(false);
   });
 }
 
@@ -208,7 +212,7 @@ Awaitable<void> Dispatcher::WaitUntil(absl::Time time) {
 
 void Dispatcher::Count() {
   const size_t active = running_.size() + ready_.size() + preparing_;
-  active_.store(active, std::memory_order_relaxed);
+  active_.store(active);
   parts_.metrics->SetInFlight(running_.size());
   parts_.metrics->SetWaiting(window_.size());
   if (draining_ && active == 0) parts_.watch->Close();

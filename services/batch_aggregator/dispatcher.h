@@ -93,8 +93,12 @@ class Dispatcher {
   // flush after these, no second attempts. When that is done the watch closes.
   void Drain();
 
-  // Items between their flush and their result, those held back excepted.
-  size_t Active() const { return active_.load(std::memory_order_relaxed); }
+  // Items between their flush and their result, those held back excepted. Never
+  // 0 from Drain on until the flushes that it starts are counted.
+  size_t Active() const {
+    const bool drain_begins = drain_begins_.load();
+    return active_.load() + (drain_begins ? 1 : 0);
+  }
 
  private:
   // A batch with items left.
@@ -183,6 +187,8 @@ class Dispatcher {
   const Parts parts_;
   ItemSender sender_;  // self-locking
   std::atomic<size_t> active_{0};
+  // The flushes of a drain have not started yet.
+  std::atomic<bool> drain_begins_{false};
 
   // The rest is of the io thread.
   absl::BitGen random_;

@@ -13,9 +13,13 @@ namespace {
 using testing::ElementsAre;
 
 // Time passes only in Wait; events come at their times.
-class FakeEvents : public EventSource {
+class FakeEvents : public EventSource, public Clock {
  public:
+  absl::Time Now() const override { return absl::UnixEpoch() + waited; }
+  Awaitable<bool> SleepUntil(absl::Time) override { co_return false; }
+
   std::optional<Event> Wait(absl::Duration timeout) override {
+    timeout += late;
     if (!coming.empty() && coming.front().first <= waited + timeout) {
       waited = std::max(waited, coming.front().first);
       Event event = std::move(coming.front().second);
@@ -36,14 +40,17 @@ class FakeEvents : public EventSource {
   }
 
   absl::Duration waited;
+  // How much longer each wait takes than it should.
+  absl::Duration late;
   std::deque<std::pair<absl::Duration, Event>> coming;
 };
 
 class DrainTest : public testing::Test {
  protected:
   DrainEnd Run(Event::Kind cause = Event::Kind::kStop) {
-    return Drain(service_, lifecycle_, events_, {cause, "test", nullptr},
-                 [this] { announced_.push_back(lifecycle_.phase()); });
+    return Drain(
+        service_, lifecycle_, events_, {cause, "test", nullptr},
+        [this] { announced_.push_back(lifecycle_.phase()); }, &events_);
   }
 
   FakeService service_;
@@ -72,6 +79,27 @@ TEST_F(DrainTest, CancelsWhatIsLeftAtTheTimeout) {
   Run();
   EXPECT_THAT(service_.steps, ElementsAre("begin", "cancel"));
   EXPECT_EQ(events_.waited, absl::Seconds(310));
+}
+
+TEST_F(DrainTest, EventsDoNotHastenTheEnd) {
+  service_.active = 1'000'000;
+  std::vector<Control::Outcome> asked;
+  for (const int second : {1, 20}) {
+    for (int i = 0; i < 100; ++i) {
+      asked.push_back(
+          events_.Add(absl::Seconds(second) + i * absl::Milliseconds(1),
+                      Event::Kind::kDrain));
+    }
+  }
+  Run();
+  EXPECT_EQ(events_.waited, absl::Seconds(310));
+}
+
+TEST_F(DrainTest, WaitsThatTakeLongerAddNothing) {
+  service_.active = 1'000'000;
+  events_.late = absl::Milliseconds(5);
+  Run();
+  EXPECT_LE(events_.waited, absl::Seconds(310) + absl::Milliseconds(25));
 }
 
 TEST_F(DrainTest, ASecondSignalSkipsTheAnnouncedWait) {

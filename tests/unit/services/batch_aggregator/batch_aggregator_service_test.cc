@@ -699,6 +699,22 @@ TEST_F(BatchAggregatorServiceTest, ADrainFlushesTheWindowsAndNothingMore) {
             reason::kDraining);
 }
 
+TEST_F(BatchAggregatorServiceTest, ADrainCountsWhatItIsAboutToFlush) {
+  dispatch_.window = {.size = 3, .wait = absl::Hours(24)};
+  Start();
+  const v1::Batch batch = Submit(Items(2));
+  EXPECT_EQ(machine_->dispatcher().Active(), 0u);
+  // The io thread is busy: it comes to the flush later.
+  std::promise<void> free;
+  boost::asio::post(machine_->pool().At(0), [&] { free.get_future().wait(); });
+  machine_->dispatcher().Drain();
+  EXPECT_GT(machine_->dispatcher().Active(), 0u);
+  free.set_value();
+  ASSERT_TRUE(Await([&] { return machine_->dispatcher().Active() == 0; }));
+  EXPECT_EQ(Get(batch).succeeded_items(), 2);
+  EXPECT_THAT(router_.requests(), SizeIs(2));
+}
+
 TEST_F(BatchAggregatorServiceTest, ADrainLeavesTheRestToTheNextStart) {
   dispatch_.window = {.size = 2, .wait = absl::Hours(24)};
   dispatch_.concurrency = 1;
