@@ -49,7 +49,19 @@ Takes {root, name}.
 {{- with $own.strategy }}
 {{- $_ := set $all "strategy" (deepCopy .) }}
 {{- end }}
+{{- include "agent-gateway.dropNulls" $all }}
 {{- toYaml $all }}
+{{- end }}
+
+{{/* Takes a map, and from it what is null: so a component loses a default. */}}
+{{- define "agent-gateway.dropNulls" -}}
+{{- range $key, $value := . }}
+{{- if kindIs "invalid" $value }}
+{{- $_ := unset $ $key }}
+{{- else if kindIs "map" $value }}
+{{- include "agent-gateway.dropNulls" $value }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The fewest replicas that a component ever has. Takes its merged values. */}}

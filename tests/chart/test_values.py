@@ -179,26 +179,3 @@ def test_a_component_takes_each_of_its_keys_over_the_defaults(component):
                 assert shown["affinity"] == OTHERS["affinity"]
                 assert shown["nodeSelector"] == {"a": "b"}
                 assert shown["priorityClassName"] == "other"
-
-
-@pytest.mark.parametrize("key", ["streaming", "monitoring"])
-def test_false_is_not_lost(key):
-    manifests = chart.render(values={"gateway": {key: False}})
-    assert chart.environment(manifests, "ingress")[
-        f"GATEWAY_{key.upper()}"] == "false"
-
-
-def test_nothing_is_not_lost():
-    manifests = chart.render(values={"components": {
-        "ingress": {"replicas": 0, "env": {"EMPTY": "", "NONE": 0}}}})
-    assert chart.of_component(manifests, "ingress")["spec"]["replicas"] == 0
-    env = chart.environment(manifests, "ingress")
-    assert env["EMPTY"] == "" and env["NONE"] == "0"
-
-
-def test_a_large_number_keeps_its_digits():
-    manifests = chart.render(values={
-        "defaults": {"env": {"LARGE": 123456789}},
-        "config": {"limits": {"maxBodyBytesInFlight": 1073741824}}})
-    assert chart.environment(manifests, "ingress")["LARGE"] == "123456789"
-    assert "maxBodyBytesInFlight: 1073741824\n" in chart.config_file(manifests)
