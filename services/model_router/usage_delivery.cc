@@ -54,13 +54,13 @@ Awaitable<UsageDelivery::Step> UsageDelivery::DeliverBatch(
   std::vector<UsageRow> rows = spool_->Read(options_.batch_rows);
   if (rows.empty()) co_return Step::kIdle;
   const size_t count = rows.size();
-  // Copied only if it has to be told apart which row is refused.
+  // Copied only if it has to be told apart which row is the trouble.
   const absl::Status sent = co_await Send(std::move(rows), deadline);
   if (sent.ok()) {
     spool_->Delivered(count);
     co_return Step::kDelivered;
   }
-  if (absl::IsInvalidArgument(sent)) {
+  if (absl::IsInvalidArgument(sent) || absl::IsDataLoss(sent)) {
     co_return co_await DeliverSingly(spool_->Read(options_.batch_rows),
                                      deadline);
   }
@@ -69,18 +69,25 @@ Awaitable<UsageDelivery::Step> UsageDelivery::DeliverBatch(
 
 Awaitable<UsageDelivery::Step> UsageDelivery::DeliverSingly(
     std::vector<UsageRow> rows, absl::Time deadline) {
-  size_t done = 0;
+  size_t stored = 0, refused = 0, damaged = 0;
   for (UsageRow& row : rows) {
     std::vector<UsageRow> one;
     one.push_back(std::move(row));
     const absl::Status sent = co_await Send(std::move(one), deadline);
-    if (absl::IsInvalidArgument(sent)) {
-      spool_->CountDropped();
-    } else if (!sent.ok()) {
+    if (sent.ok()) {
+      ++stored;
+    } else if (absl::IsInvalidArgument(sent)) {
+      ++refused;
+    } else if (absl::IsDataLoss(sent)) {
+      ++damaged;
+    } else {
       break;
     }
-    ++done;
   }
+  // A ledger that is damaged for every row may yet be mended.
+  if (damaged > 0 && stored == 0) co_return Step::kFailed;
+  spool_->CountDropped(refused + damaged);
+  const size_t done = stored + refused + damaged;
   spool_->Delivered(done);
   co_return done == rows.size() ? Step::kDelivered : Step::kFailed;
 }

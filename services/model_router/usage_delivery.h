@@ -46,7 +46,8 @@ class UsageDelivery {
   enum class Step { kIdle, kDelivered, kFailed };
 
   Awaitable<Step> DeliverBatch(absl::Time deadline);
-  // Rows one by one, so that one that the ledger refuses takes no other along.
+  // Rows one by one, so that one that the ledger refuses, or whose place in it
+  // is damaged, takes no other along.
   Awaitable<Step> DeliverSingly(std::vector<UsageRow> rows,
                                 absl::Time deadline);
   Awaitable<absl::Status> Send(std::vector<UsageRow> rows, absl::Time deadline);

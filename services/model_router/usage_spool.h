@@ -91,7 +91,9 @@ class UsageSpool {
   int64_t dropped_rows() const {
     return dropped_.load(std::memory_order_relaxed);
   }
-  void CountDropped() { dropped_.fetch_add(1, std::memory_order_relaxed); }
+  void CountDropped(int64_t rows = 1) {
+    dropped_.fetch_add(rows, std::memory_order_relaxed);
+  }
   // Attempts whose row is open.
   int64_t open_rows() const;
   // Closed rows that wait.

@@ -28,6 +28,9 @@ class FakeRecorder final : public UsageRecorder {
       if (row.request_id() == refused) {
         co_return MakeError(reason::kInvalidValue, "no").Build();
       }
+      if (row.request_id() == damaged) {
+        co_return MakeError(reason::kDataLoss, "damaged").Build();
+      }
     }
     for (const UsageRow& row : request.rows()) ids.push_back(row.request_id());
     co_return metrics_collector::v1::RecordUsageResponse();
@@ -36,6 +39,7 @@ class FakeRecorder final : public UsageRecorder {
   int calls = 0;
   absl::Status error;
   std::string refused;
+  std::string damaged;
   std::vector<std::string> ids;
   absl::Time deadline;
 };
@@ -131,6 +135,31 @@ TEST_F(UsageDeliveryTest, ARowThatIsRefusedTakesNoOtherAlong) {
   TestFlow<int> flow(io_, Run(delivery));
   EXPECT_THAT(recorder_.ids, ElementsAre("a", "c"));
   EXPECT_EQ(spool_->dropped_rows(), 1);
+  EXPECT_EQ(spool_->waiting_rows(), 0);
+}
+
+TEST_F(UsageDeliveryTest, ARowWhosePlaceIsDamagedHoldsUpNoOther) {
+  UsageDelivery delivery(spool_.get(), &recorder_, &clock_);
+  recorder_.damaged = "bad";
+  for (const char* id : {"bad", "b", "c"}) Add(id);
+  TestFlow<int> flow(io_, Run(delivery));
+  EXPECT_THAT(recorder_.ids, ElementsAre("b", "c"));
+  EXPECT_EQ(spool_->dropped_rows(), 1);
+  EXPECT_EQ(spool_->waiting_rows(), 0);
+}
+
+TEST_F(UsageDeliveryTest, ALedgerThatIsDamagedForAllLosesNone) {
+  UsageDelivery delivery(spool_.get(), &recorder_, &clock_);
+  recorder_.error = MakeError(reason::kDataLoss, "damaged");
+  for (const char* id : {"a", "b"}) Add(id);
+  TestFlow<int> flow(io_, Run(delivery));
+  for (int i = 0; i < 5; ++i) Advance(flow, absl::Seconds(10));
+  EXPECT_EQ(spool_->waiting_rows(), 2);
+  EXPECT_EQ(spool_->dropped_rows(), 0);
+
+  recorder_.error = absl::OkStatus();
+  Advance(flow, absl::Seconds(10));
+  EXPECT_THAT(recorder_.ids, ElementsAre("a", "b"));
   EXPECT_EQ(spool_->waiting_rows(), 0);
 }
 
