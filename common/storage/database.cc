@@ -62,6 +62,10 @@ absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
   return absl::UnavailableError(absl::StrCat("cannot open ", path, ": ", text));
 }
 
+absl::Status CannotWrite() {
+  return MakeError(reason::kStorageUnavailable, "the store cannot be written");
+}
+
 }  // namespace
 
 Database::Database(DatabaseOptions options) : options_(std::move(options)) {}
@@ -142,29 +146,28 @@ absl::Status Database::Write(rocksdb::WriteBatch& batch, bool synced) {
   rocksdb::WriteOptions options;
   options.sync = synced;
   const rocksdb::Status written = handle->Write(options, &batch);
-  if (!written.ok()) NoteFailure("write", written);
-  return ToStatus(written);
+  return written.ok() ? absl::OkStatus() : NoteFailure("write", written);
 }
 
 absl::Status Database::Sync() {
   RETURN_IF_ERROR(Health());
   ASSIGN_OR_RETURN(const Handle handle, Use());
   const rocksdb::Status synced = handle->SyncWAL();
-  if (!synced.ok()) NoteFailure("sync", synced);
-  return ToStatus(synced);
+  return synced.ok() ? absl::OkStatus() : NoteFailure("sync", synced);
 }
 
-void Database::NoteFailure(const char* what, const rocksdb::Status& status) {
+absl::Status Database::NoteFailure(const char* what,
+                                   const rocksdb::Status& status) {
   write_failed_.store(true);
   LOG_ERROR("storage", "the store can no longer be written",
             {{"path", options_.path},
              {"operation", what},
              {"error", status.ToString()}});
+  return CannotWrite();
 }
 
 absl::Status Database::Health() const {
-  if (!write_failed_.load()) return absl::OkStatus();
-  return MakeError(reason::kStorageUnavailable, "the store cannot be written");
+  return write_failed_.load() ? CannotWrite() : absl::OkStatus();
 }
 
 absl::Status Database::Reopen() {

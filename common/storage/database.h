@@ -99,8 +99,9 @@ class Database {
   explicit Database(DatabaseOptions options);
   absl::Status OpenEngine();
   void CloseEngine();
-  // From here on nothing is written until Reopen has succeeded.
-  void NoteFailure(const char* what, const rocksdb::Status& status);
+  // From here on nothing is written until Reopen has succeeded. Gives what the
+  // caller is told: whatever failed, what it brought is not stored.
+  absl::Status NoteFailure(const char* what, const rocksdb::Status& status);
 
   const DatabaseOptions options_;
   // Shared by users, exclusive while it is reopened.

@@ -1,7 +1,11 @@
 #include "common/storage/database.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -64,6 +68,48 @@ TEST_F(DatabaseTest, RefusesADirectoryInUse) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(second.status().message()),
               testing::HasSubstr("another process uses"));
+}
+
+// As another process does that has it open.
+class ProcessWithLock {
+ public:
+  explicit ProcessWithLock(const std::string& path) {
+    int ready[2];
+    EXPECT_EQ(pipe(ready), 0);
+    child_ = fork();
+    if (child_ == 0) {
+      const int file = open((path + "/LOCK").c_str(), O_RDWR | O_CREAT, 0644);
+      struct flock whole = {};
+      whole.l_type = F_WRLCK;
+      const char locked = fcntl(file, F_SETLK, &whole) == 0 ? 'y' : 'n';
+      (void)!write(ready[1], &locked, 1);
+      while (true) pause();
+    }
+    char locked = 'n';
+    EXPECT_EQ(read(ready[0], &locked, 1), 1);
+    EXPECT_EQ(locked, 'y');
+    close(ready[0]);
+    close(ready[1]);
+  }
+  ~ProcessWithLock() {
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+
+ private:
+  pid_t child_;
+};
+
+TEST_F(DatabaseTest, RefusesADirectoryThatAnotherProcessHasOpen) {
+  ASSERT_TRUE(Database::Open(Options()).ok());
+  {
+    const ProcessWithLock other(path_);
+    const absl::Status refused = Database::Open(Options()).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(refused.message()),
+                testing::StartsWith("another process uses " + path_));
+  }
+  EXPECT_TRUE(Database::Open(Options()).ok());
 }
 
 TEST_F(DatabaseTest, RefusesADamagedDirectory) {
@@ -170,6 +216,8 @@ class FullDisk : public rocksdb::EnvWrapper {
   }
 
   std::atomic<bool> full{false};
+  // What a write is told then.
+  rocksdb::Status failure = rocksdb::Status::NoSpace();
 
  private:
   class File : public rocksdb::WritableFileWrapper {
@@ -180,12 +228,12 @@ class FullDisk : public rocksdb::EnvWrapper {
           disk_(disk) {}
 
     rocksdb::Status Append(const rocksdb::Slice& data) override {
-      if (disk_->full) return rocksdb::Status::NoSpace();
+      if (disk_->full) return disk_->failure;
       return WritableFileWrapper::Append(data);
     }
     rocksdb::Status Append(const rocksdb::Slice& data,
                            const rocksdb::DataVerificationInfo& info) override {
-      if (disk_->full) return rocksdb::Status::NoSpace();
+      if (disk_->full) return disk_->failure;
       return WritableFileWrapper::Append(data, info);
     }
 
@@ -238,6 +286,25 @@ TEST_F(DatabaseTest, ReopensAfterAFullDisk) {
   EXPECT_TRUE(Put(**database, "key", "kept").ok());
   EXPECT_EQ(Get(**database, 1, "early"), "kept");
   EXPECT_EQ(Get(**database, 1, "key"), "kept");
+}
+
+// So it is after a compaction has met a damaged file.
+TEST_F(DatabaseTest, AWriteThatFailsOverDamageIsNoLossOfWhatItBrings) {
+  FullDisk disk;
+  disk.failure = rocksdb::Status::Corruption();
+  DatabaseOptions options = Options();
+  options.env = &disk;
+  auto database = Database::Open(options);
+  ASSERT_TRUE(database.ok()) << database.status();
+  disk.full = true;
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status failed = Put(**database, "key", "value");
+    EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable) << failed;
+    EXPECT_EQ(ReasonOf(failed), reason::kStorageUnavailable);
+  }
+  disk.full = false;
+  EXPECT_TRUE((*database)->Reopen().ok());
+  EXPECT_TRUE(Put(**database, "key", "value").ok());
 }
 
 TEST(BigEndianTest, KeysSortAsNumbersDo) {
