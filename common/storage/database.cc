@@ -1,13 +1,16 @@
 #include "common/storage/database.h"
 
 #include <absl/base/internal/endian.h>
+#include <absl/strings/escaping.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <openssl/evp.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include <cassert>
 #include <filesystem>
 
 #include "common/log/log.h"
@@ -122,14 +125,34 @@ absl::StatusOr<Database::Handle> Database::Use() const {
 }
 
 absl::StatusOr<std::optional<std::string>> Database::Get(
-    size_t family, const std::string& key) const {
+    size_t family, const rocksdb::Slice& key) const {
   ASSIGN_OR_RETURN(const Handle handle, Use());
+  return handle.Get(family, key);
+}
+
+absl::StatusOr<std::optional<std::string>> Database::Handle::Get(
+    size_t family, const rocksdb::Slice& key) const {
   std::string value;
   const rocksdb::Status got =
-      handle->Get(rocksdb::ReadOptions(), handle.family(family), key, &value);
+      database_->db_->Get({}, this->family(family), key, &value);
   if (got.IsNotFound()) return std::optional<std::string>();
   RETURN_IF_ERROR(ToStatus(got));
   return std::optional<std::string>(std::move(value));
+}
+
+namespace {
+// Whose handle this thread has. It may have those of two databases, and then
+// knows of the later one alone.
+thread_local const Database* held = nullptr;
+}  // namespace
+
+Database::Handle::Only::Only(const Database* database) : database_(database) {
+  assert(held != database);
+  held = database;
+}
+
+Database::Handle::Only::~Only() {
+  if (database_ != nullptr) held = nullptr;
 }
 
 absl::Status Database::NoteDamage(absl::string_view what,
@@ -138,6 +161,27 @@ absl::Status Database::NoteDamage(absl::string_view what,
   LOG_ERROR("storage", "stored data is damaged",
             {{"path", options_.path}, {"what", what}, {"id", id}});
   return DamagedData();
+}
+
+absl::Status Database::CheckFormat(size_t family, absl::string_view format,
+                                   absl::string_view what) {
+  constexpr char kKey[] = "format";
+  rocksdb::WriteBatch batch;
+  {
+    ASSIGN_OR_RETURN(const Handle handle, Use());
+    ASSIGN_OR_RETURN(const std::optional<std::string> stored,
+                     handle.Get(family, kKey));
+    if (stored == format) return absl::OkStatus();
+    if (stored.has_value()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(options_.path, " holds ", what, " in format '", *stored,
+                       "', and this version reads only '", format,
+                       "': run the version that wrote it, or move it away"));
+    }
+    batch.Put(handle.family(family), kKey,
+              rocksdb::Slice(format.data(), format.size()));
+  }
+  return Write(batch, /*synced=*/true);
 }
 
 absl::Status Database::Write(rocksdb::WriteBatch& batch, bool synced) {
@@ -207,6 +251,13 @@ absl::Status ToStatus(const rocksdb::Status& status) {
 
 absl::Status DamagedData() {
   return MakeError(reason::kDataLoss, "what is stored is damaged");
+}
+
+std::string ShortHash(absl::string_view key) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  EVP_Digest(key.data(), key.size(), digest, nullptr, EVP_sha256(), nullptr);
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), 8));
 }
 
 absl::Status DamagedDirectory(absl::string_view path, absl::string_view what) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 // RocksDB as every stateful service opens it: one directory, named column
@@ -36,7 +37,9 @@ struct DatabaseOptions {
 class Database {
  public:
   // Holds the database open while it is used: keep it no longer than one
-  // operation, and never across a co_await.
+  // operation, and never across a co_await. A thread has one of a database at
+  // a time, since the lock behind it is not to be taken twice; debug builds
+  // end a program that does.
   class Handle {
    public:
     rocksdb::DB* operator->() const { return database_->db_.get(); }
@@ -44,13 +47,33 @@ class Database {
     rocksdb::ColumnFamilyHandle* family(size_t index) const {
       return database_->families_[index];
     }
+    // The value of a key; nullopt if there is none. As ToStatus.
+    absl::StatusOr<std::optional<std::string>> Get(
+        size_t family, const rocksdb::Slice& key) const;
 
    private:
     friend class Database;
     explicit Handle(const Database* database)
-        : database_(database), lock_(database->mu_) {}
+        : database_(database), only_(database), lock_(database->mu_) {}
+
+    // Sees that a thread takes no second one of the same database.
+    class Only {
+     public:
+      explicit Only(const Database* database);
+      Only(Only&& other) noexcept
+          : database_(std::exchange(other.database_, nullptr)) {}
+      Only& operator=(Only&& other) noexcept {
+        std::swap(database_, other.database_);
+        return *this;
+      }
+      ~Only();
+
+     private:
+      const Database* database_;
+    };
 
     const Database* database_;
+    Only only_;
     std::shared_lock<std::shared_mutex> lock_;
   };
 
@@ -66,15 +89,22 @@ class Database {
   // UNAVAILABLE `storage_unavailable` while a Reopen has failed.
   absl::StatusOr<Handle> Use() const;
 
-  // The value of a key; nullopt if there is none. As ToStatus.
-  absl::StatusOr<std::optional<std::string>> Get(size_t family,
-                                                 const std::string& key) const;
+  // Handle::Get, for one key. UNAVAILABLE as Use.
+  absl::StatusOr<std::optional<std::string>> Get(
+      size_t family, const rocksdb::Slice& key) const;
 
   // Whoever meets an entry that is damaged, and passes over it, says which one
   // it was: it is logged and counted. Gives DATA_LOSS `data_loss`.
   absl::Status NoteDamage(absl::string_view what, absl::string_view id) const;
   // How often that was.
   int64_t damages() const { return damages_.load(); }
+
+  // Of a store that was just opened: sees that it is of the format `format`,
+  // which stands in the family under `format`; a new one is given it.
+  // FAILED_PRECONDITION, telling the way out: it is of another. `what` it
+  // holds: "sessions".
+  absl::Status CheckFormat(size_t family, absl::string_view format,
+                           absl::string_view what);
 
   // Writes; `synced` returns once the disk has it. UNAVAILABLE
   // `storage_unavailable` if it failed, or an earlier one did.
@@ -119,6 +149,10 @@ absl::Status ToStatus(const rocksdb::Status& status);
 
 // DATA_LOSS `data_loss`.
 absl::Status DamagedData();
+
+// Tells one key from another in a log that must not name whom it is about: 16
+// hex digits.
+std::string ShortHash(absl::string_view key);
 
 // Why a start fails, with the ways out: DATA_LOSS.
 absl::Status DamagedDirectory(absl::string_view path, absl::string_view what);

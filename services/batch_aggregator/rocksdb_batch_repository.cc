@@ -24,7 +24,6 @@ using storage::ReadBigEndian64;
 // The column families, in the order in which they are named at Open.
 enum Family : size_t { kBatches, kItems, kPending, kResults, kMeta };
 
-constexpr char kFormatKey[] = "format";
 constexpr char kFormat[] = "1";
 constexpr char kLastNumberKey[] = "last";
 constexpr char kIdempotencyPrefix = 'i';
@@ -121,7 +120,8 @@ RocksDbBatchRepository::Open(const RocksDbBatchRepositoryOptions& options) {
                                             "results", "meta"},
                         .memory_bytes = options.memory_bytes,
                         .env = options.env}));
-  RETURN_IF_ERROR(repository->CheckFormat());
+  RETURN_IF_ERROR(
+      repository->database_->CheckFormat(kMeta, kFormat, "batches"));
   absl::Status loaded = repository->LoadBatches();
   if (loaded.ok()) loaded = repository->LoadFlushes();
   if (absl::IsDataLoss(loaded)) {
@@ -130,21 +130,6 @@ RocksDbBatchRepository::Open(const RocksDbBatchRepositoryOptions& options) {
   }
   RETURN_IF_ERROR(loaded);
   return repository;
-}
-
-absl::Status RocksDbBatchRepository::CheckFormat() {
-  ASSIGN_OR_RETURN(const std::optional<std::string> format,
-                   database_->Get(kMeta, kFormatKey));
-  if (!format.has_value()) {
-    ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
-    rocksdb::WriteBatch batch;
-    batch.Put(db.family(kMeta), kFormatKey, kFormat);
-    return database_->Write(batch, /*synced=*/true);
-  }
-  if (*format == kFormat) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(options_.path, " holds batches in format ", *format,
-                   "; this version reads format ", kFormat));
 }
 
 absl::Status RocksDbBatchRepository::LoadBatches() {

@@ -88,7 +88,6 @@ class RocksDbBatchRepository : public BatchRepository {
   explicit RocksDbBatchRepository(const RocksDbBatchRepositoryOptions& options)
       : options_(options) {}
 
-  absl::Status CheckFormat();
   absl::Status LoadBatches();
   absl::Status DropOrphans(const std::set<uint64_t>& known);
   absl::Status LoadFlushes();

@@ -11,7 +11,6 @@
 #include "common/status/macros.h"
 #include "common/storage/prefix_iterator.h"
 #include "gateway/session_store/stored/v1/stored.pb.h"
-#include "services/session_store/session_tree.h"
 
 namespace gateway::session_store {
 namespace {
@@ -28,7 +27,6 @@ using storage::ReadBigEndian64;
 enum Family : size_t { kStore = 0, kTenants = 1 };
 const char* const kFamilyNames[] = {"store", "tenants"};
 
-constexpr char kFormatKey[] = "format";
 constexpr char kFormat[] = "1";
 
 // What a key in kTenants is about, its second component. Stored: do not
@@ -116,13 +114,10 @@ std::string NumberValue(uint64_t number) {
   return value;
 }
 
-std::string IdOf(const SessionName& name) {
-  return absl::StrCat(name.owner.tenant, "/", name.owner.user, "/",
-                      name.session_id);
-}
-
-std::string IdOf(absl::string_view tenant, uint64_t life, uint64_t number) {
-  return absl::StrCat(tenant, "/", MakeTurnId(life, number));
+// How the log names what is damaged: users and sessions do not stand there.
+std::string IdOf(absl::string_view tenant, const Slice& key) {
+  return absl::StrCat(tenant, "/",
+                      storage::ShortHash({key.data(), key.size()}));
 }
 
 // As callers are to see it: whatever is wrong with the disk, the store cannot
@@ -272,7 +267,8 @@ RocksDbSessionRepository::Open(const RocksDbSessionRepositoryOptions& options) {
   database.memory_bytes = options.memory_bytes;
   database.env = options.env;
   ASSIGN_OR_RETURN(repository->database_, Database::Open(std::move(database)));
-  RETURN_IF_ERROR(repository->CheckFormat());
+  RETURN_IF_ERROR(
+      repository->database_->CheckFormat(kStore, kFormat, "sessions"));
   {
     MutexLock lock(repository->count_mu_);
     RETURN_IF_ERROR(repository->LoadCounts());
@@ -288,21 +284,6 @@ RocksDbSessionRepository::~RocksDbSessionRepository() {
       options_.sync_interval < absl::InfiniteDuration()) {
     (void)database_->Sync();
   }
-}
-
-absl::Status RocksDbSessionRepository::CheckFormat() {
-  ASSIGN_OR_RETURN(const std::optional<std::string> format,
-                   database_->Get(kStore, kFormatKey));
-  if (!format.has_value()) {
-    WriteBatch batch;
-    batch.Put(database_->Use()->family(kStore), kFormatKey, kFormat);
-    return database_->Write(batch, /*synced=*/true);
-  }
-  if (*format == kFormat) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(options_.path, " holds sessions in format '", *format,
-                   "', and this version reads only '", kFormat,
-                   "': run the version that wrote it, or move it away"));
 }
 
 absl::Status RocksDbSessionRepository::LoadCounts() {
@@ -364,10 +345,14 @@ absl::StatusOr<std::optional<SessionRecord>>
 RocksDbSessionRepository::FindSession(const SessionName& name) {
   const absl::StatusOr<std::optional<std::string>> value =
       database_->Get(kTenants, SessionKey(name));
-  if (!value.ok()) return ReadError(value.status(), "session", IdOf(name));
+  if (!value.ok())
+    return ReadError(value.status(), "session",
+                     IdOf(name.owner.tenant, SessionKey(name)));
   if (!value->has_value()) return std::optional<SessionRecord>();
   absl::StatusOr<SessionRecord> record = DecodeSession(**value);
-  if (!record.ok()) return ReadError(record.status(), "session", IdOf(name));
+  if (!record.ok())
+    return ReadError(record.status(), "session",
+                     IdOf(name.owner.tenant, SessionKey(name)));
   return std::optional<SessionRecord>(*record);
 }
 
@@ -383,8 +368,7 @@ RocksDbSessionRepository::ListSessions(const Owner& owner,
     if (!after.empty() && it.rest() == after) continue;
     absl::StatusOr<SessionRecord> record = DecodeSession(it.value());
     if (!record.ok()) {
-      (void)database_->NoteDamage("session",
-                                  IdOf({owner, std::string(it.rest())}));
+      (void)database_->NoteDamage("session", IdOf(owner.tenant, it.key()));
       continue;
     }
     found.emplace_back(std::string(it.rest()), *record);
@@ -538,7 +522,7 @@ absl::Status RocksDbSessionRepository::DropTurn(const Database::Handle& db,
   // nowhere.
   const std::string key = AliasKey(owner, turn.answer_id);
   const absl::StatusOr<std::optional<std::string>> value =
-      database_->Get(kTenants, key);
+      db.Get(kTenants, key);
   const bool damaged = absl::IsDataLoss(value.status());
   if (!value.ok() && !damaged) return Unavailable(value.status());
   if (!damaged && !value->has_value()) return absl::OkStatus();
@@ -555,12 +539,14 @@ absl::StatusOr<std::optional<TurnRecord>> RocksDbSessionRepository::FindTurn(
   const absl::StatusOr<std::optional<std::string>> value =
       database_->Get(kTenants, TurnKey(tenant, life, number));
   if (!value.ok()) {
-    return ReadError(value.status(), "turn", IdOf(tenant, life, number));
+    return ReadError(value.status(), "turn",
+                     IdOf(tenant, TurnKey(tenant, life, number)));
   }
   if (!value->has_value()) return std::optional<TurnRecord>();
   absl::StatusOr<TurnRecord> turn = DecodeTurn(number, **value);
   if (!turn.ok()) {
-    return ReadError(turn.status(), "turn", IdOf(tenant, life, number));
+    return ReadError(turn.status(), "turn",
+                     IdOf(tenant, TurnKey(tenant, life, number)));
   }
   return std::optional<TurnRecord>(*std::move(turn));
 }
@@ -576,12 +562,14 @@ absl::StatusOr<std::vector<TurnRecord>> RocksDbSessionRepository::ListTurns(
     const uint64_t number = ReadBigEndian64(it.rest().data());
     absl::StatusOr<TurnRecord> turn = DecodeTurn(number, it.value());
     if (!turn.ok()) {
-      return ReadError(turn.status(), "turn", IdOf(tenant, life, number));
+      return ReadError(turn.status(), "turn",
+                       IdOf(tenant, TurnKey(tenant, life, number)));
     }
     found.push_back(*std::move(turn));
   }
   if (!it.status().ok()) {
-    return ReadError(it.status(), "turns", IdOf(tenant, life, first));
+    return ReadError(it.status(), "turns",
+                     IdOf(tenant, TurnKey(tenant, life, first)));
   }
   return found;
 }
@@ -597,7 +585,8 @@ absl::StatusOr<Branch> RocksDbSessionRepository::ReadBranch(
   while (it.Valid() && ReadBigEndian64(it.rest().data()) == number) {
     absl::StatusOr<TurnRecord> turn = DecodeTurn(number, it.value());
     if (!turn.ok()) {
-      return ReadError(turn.status(), "turn", IdOf(tenant, life, number));
+      return ReadError(turn.status(), "turn",
+                       IdOf(tenant, TurnKey(tenant, life, number)));
     }
     if (branch.depth == 0) {
       branch.depth = turn->depth;
@@ -616,7 +605,8 @@ absl::StatusOr<Branch> RocksDbSessionRepository::ReadBranch(
     number = turn->parent;
   }
   if (!it.status().ok()) {
-    return ReadError(it.status(), "turn", IdOf(tenant, life, number));
+    return ReadError(it.status(), "turn",
+                     IdOf(tenant, TurnKey(tenant, life, number)));
   }
   std::reverse(branch.turns.begin(), branch.turns.end());
   return branch;
@@ -627,20 +617,24 @@ absl::StatusOr<std::string> RocksDbSessionRepository::ReadSystemText(
   absl::StatusOr<std::optional<std::string>> value =
       database_->Get(kTenants, SystemTextKey(tenant, life));
   if (!value.ok()) {
-    return ReadError(value.status(), "system text", IdOf(tenant, life, 0));
+    return ReadError(value.status(), "system text",
+                     IdOf(tenant, SystemTextKey(tenant, life)));
   }
   return (*std::move(value)).value_or("");
 }
 
 absl::StatusOr<std::optional<TurnAlias>> RocksDbSessionRepository::FindAlias(
     const Owner& owner, const std::string& answer_id) {
+  const std::string key = AliasKey(owner, answer_id);
   const absl::StatusOr<std::optional<std::string>> value =
-      database_->Get(kTenants, AliasKey(owner, answer_id));
-  if (!value.ok()) return ReadError(value.status(), "answer id", answer_id);
+      database_->Get(kTenants, key);
+  if (!value.ok()) {
+    return ReadError(value.status(), "answer id", IdOf(owner.tenant, key));
+  }
   if (!value->has_value()) return std::optional<TurnAlias>();
   stored::v1::Alias alias;
   if (!alias.ParseFromString(**value)) {
-    return database_->NoteDamage("answer id", answer_id);
+    return database_->NoteDamage("answer id", IdOf(owner.tenant, key));
   }
   return std::optional<TurnAlias>(
       TurnAlias{alias.session_id(), alias.life(), alias.number()});
@@ -648,12 +642,15 @@ absl::StatusOr<std::optional<TurnAlias>> RocksDbSessionRepository::FindAlias(
 
 absl::StatusOr<std::optional<uint64_t>> RocksDbSessionRepository::FindCommit(
     const std::string& tenant, uint64_t life, const std::string& request_id) {
+  const std::string key = CommitKey(tenant, life, request_id);
   const absl::StatusOr<std::optional<std::string>> value =
-      database_->Get(kTenants, CommitKey(tenant, life, request_id));
-  if (!value.ok()) return ReadError(value.status(), "commit", request_id);
+      database_->Get(kTenants, key);
+  if (!value.ok()) {
+    return ReadError(value.status(), "commit", IdOf(tenant, key));
+  }
   if (!value->has_value()) return std::optional<uint64_t>();
   if ((*value)->size() != kNumberSize) {
-    return database_->NoteDamage("commit", request_id);
+    return database_->NoteDamage("commit", IdOf(tenant, key));
   }
   return std::optional<uint64_t>(ReadBigEndian64((*value)->data()));
 }
@@ -693,7 +690,7 @@ absl::StatusOr<std::vector<DueSession>> RocksDbSessionRepository::FindDue(
       // Cleaning will not find its session any more; whoever asks for that
       // still sees that it has expired.
       if (!due.has_value()) {
-        (void)database_->NoteDamage("expiry", tenant);
+        (void)database_->NoteDamage("expiry", IdOf(tenant, it.key()));
         damaged.Delete(db->family(kTenants), it.key());
         continue;
       }
@@ -751,7 +748,7 @@ absl::StatusOr<bool> RocksDbSessionRepository::CollectLife(
     const Slice& value, size_t& limit) {
   stored::v1::Garbage garbage;
   if (key.size() < 2 + kNumberSize) {
-    (void)database_->NoteDamage("removal", key);
+    (void)database_->NoteDamage("removal", storage::ShortHash(key));
     return false;
   }
   const size_t size = key.size() - 2 - kNumberSize;
@@ -777,7 +774,8 @@ absl::StatusOr<bool> RocksDbSessionRepository::CollectLife(
   if (limit == 0) return true;
   --limit;
   if (damaged || absl::IsDataLoss(turns.status())) {
-    (void)database_->NoteDamage("removed session", IdOf(tenant, life, 0));
+    (void)database_->NoteDamage("removed session",
+                                IdOf(tenant, GarbageKey(tenant, life)));
     // All that is left of it, unread. Answer ids stay, and lead nowhere.
     for (const std::string& prefix :
          {turns_prefix, LifePrefix(tenant, kCommit, life)}) {

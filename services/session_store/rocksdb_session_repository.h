@@ -106,8 +106,7 @@ class RocksDbSessionRepository : public SessionRepository {
   explicit RocksDbSessionRepository(
       const RocksDbSessionRepositoryOptions& options);
 
-  // Reads and checks what Open and a reopening need.
-  absl::Status CheckFormat();
+  // Reads what Open and a reopening need.
   absl::Status LoadCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(count_mu_);
   // Writes `batch`, which adds or removes a session of the tenant.
   absl::Status WriteAndCount(rocksdb::WriteBatch& batch,

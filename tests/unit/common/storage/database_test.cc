@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <thread>
 
 #include "common/status/error.h"
 #include "tests/support/log_capture.h"
@@ -263,6 +264,30 @@ TEST_F(DatabaseTest, ReadsTellWhatIsThereAndKeepRocksDbsWordsForTheLog) {
   EXPECT_EQ((*database)->damages(), 1);
   EXPECT_THAT(log.Lines(), testing::Contains(testing::HasSubstr("turn_7")));
 }
+
+#ifndef NDEBUG
+TEST_F(DatabaseTest, AThreadThatTakesTwoHandlesIsEnded) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  auto opened = Database::Open(Options());
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  Database& database = **opened;
+  ASSERT_TRUE(Put(database, "key", "value").ok());
+  {
+    auto handle = database.Use();
+    const Database::Handle moved = *std::move(handle);
+    EXPECT_EQ(**moved.Get(1, "key"), "value");
+    EXPECT_FALSE(moved.Get(1, "none")->has_value());
+    std::jthread([&] { EXPECT_TRUE(database.Use().ok()); }).join();
+  }
+  EXPECT_TRUE(database.Use().ok());
+  EXPECT_DEATH(
+      {
+        const auto first = database.Use();
+        (void)database.Get(1, "key");
+      },
+      "held");
+}
+#endif
 
 TEST_F(DatabaseTest, ReopensAfterAFullDisk) {
   FullDisk disk;

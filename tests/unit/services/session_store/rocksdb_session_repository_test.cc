@@ -14,12 +14,15 @@
 
 #include "common/status/error.h"
 #include "tests/support/crash_disk.h"
+#include "tests/support/log_capture.h"
 
 namespace gateway::session_store {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
 const SessionName kName{{"t", "u"}, "s"};
@@ -435,6 +438,40 @@ TEST_F(DamageTest, CleaningPassesADamagedEntryOfItsIndex) {
     EXPECT_EQ(due->front().name, kOther);
   }
   EXPECT_EQ(repository_->Damages(), 1);
+}
+
+// Not even with monitoring on.
+TEST_F(DamageTest, TheLogNamesNoUserAndNoSession) {
+  const SessionName name{{"tenant-1", "ann@example.com"}, "plan-b"};
+  const std::string answer = "answer-1";
+  Open();
+  SessionRecord record = NewSession();
+  ASSERT_TRUE(repository_->CreateSession(name, record).ok());
+  const auto key = [&](char kind, const std::string& last) {
+    std::string key;
+    storage::AppendSized(key, name.owner.tenant);
+    key.push_back(kind);
+    storage::AppendSized(key, name.owner.user);
+    return key + last;
+  };
+  Damage(key('s', name.session_id));
+  Damage(key('a', answer));
+  LogCapture log;
+  EXPECT_FALSE(repository_->FindSession(name).ok());
+  EXPECT_TRUE(repository_->ListSessions(name.owner, "", 10)->empty());
+  EXPECT_FALSE(repository_->FindAlias(name.owner, answer).ok());
+  EXPECT_EQ(repository_->Damages(), 3);
+  int told = 0;
+  for (const std::string& line : log.Lines()) {
+    for (const std::string& secret :
+         {name.owner.user, name.session_id, answer}) {
+      EXPECT_THAT(line, Not(HasSubstr(secret)));
+    }
+    if (line.find("stored data is damaged") == std::string::npos) continue;
+    ++told;
+    EXPECT_THAT(line, ContainsRegex("tenant-1/[0-9a-f]{16}\\b"));
+  }
+  EXPECT_EQ(told, 3);
 }
 
 // --- A directory that cannot be opened -------------------------------------
