@@ -8,18 +8,13 @@ metadata:
   labels:
     {{- /* No version: a chart's update alone must not replace a pod. */}}
     {{- include "agent-gateway.selectorLabels" . | nindent 4 }}
-    app.kubernetes.io/part-of: agent-gateway
-    {{- with $values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- toYaml (merge (deepCopy ($values.podLabels | default dict)) (dict "app.kubernetes.io/part-of" "agent-gateway")) | nindent 4 }}
   annotations:
-    kubectl.kubernetes.io/default-container: {{ .name }}
+    {{- $annotations := dict "kubectl.kubernetes.io/default-container" .name }}
     {{- if not .root.Values.existingConfigMap }}
-    checksum/restart-keys: {{ include "agent-gateway.restartChecksum" .root }}
+    {{- $_ := set $annotations "checksum/restart-keys" (include "agent-gateway.restartChecksum" .root) }}
     {{- end }}
-    {{- with $values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- toYaml (mergeOverwrite $annotations ($values.podAnnotations | default dict)) | nindent 4 }}
 spec:
   automountServiceAccountToken: false
   enableServiceLinks: false

@@ -33,3 +33,27 @@ def test_every_refusal_is_tried():
         pattern = ".*".join(map(re.escape, refusal.split("%s")))
         assert any(re.fullmatch(pattern, message)
                    for message in tried), refusal
+
+
+def test_every_object_of_the_schema_is_closed():
+    """But those that are a parent's, Kubernetes' or the gateway's to judge."""
+    schema = chart.load((chart.CHART / "values.schema.json").read_text())
+    open_ = []
+
+    def walk(node, path):
+        if isinstance(node, list):
+            for inner in node:
+                walk(inner, path)
+        elif isinstance(node, dict):
+            if "object" in node.get("type", "") and not (
+                    "additionalProperties" in node):
+                open_.append(path)
+            for key, inner in node.items():
+                walk(inner, path + (key,))
+    walk(schema, ())
+    # An item of extraObjects may be an object.
+    assert open_ == [
+        ("properties", "global"), ("properties", "config"),
+        ("properties", "extraObjects", "items"),
+        ("definitions", "kubernetes"),
+        ("definitions", "kubernetesList", "items")]
