@@ -124,15 +124,22 @@ class BatchRepository {
   virtual absl::StatusOr<std::string> ReadCustomId(const ItemRef& ref) = 0;
 
   // Records that these items go out together; durable. Gives their share keys,
-  // in order.
+  // in order. What an error leaves of the record goes with the next one.
   virtual absl::StatusOr<std::vector<std::string>> RecordFlush(
       const QueueKey& queue, const std::string& planned_target,
       const std::vector<ItemRef>& items) = 0;
 
   // Stores results, and what they mean for their batches; durable, and only
-  // then visible. An item that has its result keeps it. Gives the batches that
-  // are damaged: their results are not stored, and they count as open no more.
-  virtual absl::StatusOr<std::vector<uint64_t>> AppendResults(
+  // then visible. An item that has its result keeps it.
+  struct Appended {
+    // Those of the results that are stored, by their place: by this call, or by
+    // an earlier one that seemed to fail.
+    std::vector<size_t> stored;
+    // Batches that are damaged: their results are not stored, and they count as
+    // open no more.
+    std::vector<uint64_t> damaged;
+  };
+  virtual absl::StatusOr<Appended> AppendResults(
       const std::vector<NewResult>& results, absl::Time now) = 0;
 
   // Results behind sequence number `after`, up to about `max_bytes` but at

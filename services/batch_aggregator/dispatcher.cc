@@ -37,8 +37,8 @@ Dispatcher::Dispatcher(const DispatcherOptions& options,
       sender_(parts.router, parts.sessions),
       committer_(executor, parts.repository, parts.blocking, parts.clock,
                  [this](const std::vector<NewResult>& results,
-                        const std::vector<uint64_t>& damaged) {
-                   Committed(results, damaged);
+                        const BatchRepository::Appended& appended) {
+                   Committed(results, appended);
                  }),
       window_(options.window),
       tasks_(executor, std::numeric_limits<size_t>::max()),
@@ -108,15 +108,20 @@ void Dispatcher::Resume(const BatchRepository::Unfinished& unfinished) {
       }
     }
   }
+  size_t sent_again = 0;
   for (const stored::v1::Flush& flush : unfinished.flushes) {
     std::vector<ItemRef> items;
     std::vector<std::string> keys;
     for (const stored::v1::FlushItem& item : flush.items()) {
+      // An item goes out once, however many flushes name it.
       const auto left = share_keys.find(ItemRef{item.batch(), item.index()});
       if (left == share_keys.end()) continue;
       items.push_back(left->first);
-      keys.push_back(left->second);
+      keys.push_back(std::move(left->second));
+      share_keys.erase(left);
+      ++sent_again;
     }
+    if (items.empty()) continue;
     parts_.metrics->Flushed(FlushReason::kResume, items.size());
     MakeReady({flush.tenant(), flush.model()}, flush.planned_target(), items,
               keys);
@@ -130,7 +135,7 @@ void Dispatcher::Resume(const BatchRepository::Unfinished& unfinished) {
   LOG_INFO("batch", "unfinished batches are taken up",
            {{"batches", unfinished.batches.size()},
             {"waiting_items", window_.size()},
-            {"sent_again", share_keys.size()}});
+            {"sent_again", sent_again}});
 }
 
 void Dispatcher::AddLive(const OpenBatch& batch,
@@ -460,10 +465,11 @@ Awaitable<void> Dispatcher::Commit(std::vector<NewResult> results) {
 }
 
 void Dispatcher::Committed(const std::vector<NewResult>& results,
-                           const std::vector<uint64_t>& damaged) {
-  for (const uint64_t batch : damaged) LetGo(batch);
+                           const BatchRepository::Appended& appended) {
+  for (const uint64_t batch : appended.damaged) LetGo(batch);
   absl::flat_hash_set<uint64_t> notified;
-  for (const NewResult& result : results) {
+  for (const size_t place : appended.stored) {
+    const NewResult& result = results[place];
     const auto batch = batches_.find(result.ref.batch);
     // It was let go.
     if (batch == batches_.end()) continue;

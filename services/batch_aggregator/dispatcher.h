@@ -176,7 +176,7 @@ class Dispatcher {
   void StartDamaged(std::vector<ItemRef> items);
   Awaitable<void> Commit(std::vector<NewResult> results);
   void Committed(const std::vector<NewResult>& results,
-                 const std::vector<uint64_t>& damaged);
+                 const BatchRepository::Appended& appended);
   // Waits a second, for the storage to come back. False: the process ends.
   Awaitable<bool> WaitForStorage();
   Awaitable<void> ShutDown();

@@ -48,22 +48,22 @@ void ResultCommitter::GiveUp() {
 Awaitable<void> ResultCommitter::WriteGroups() {
   while (gathering_ != nullptr) {
     const std::shared_ptr<Group> group = std::exchange(gathering_, nullptr);
-    const std::optional<std::vector<uint64_t>> damaged =
+    const std::optional<BatchRepository::Appended> appended =
         co_await Write(group->results);
-    group->durable = damaged.has_value();
-    if (group->durable) committed_(group->results, *damaged);
+    group->durable = appended.has_value();
+    if (group->durable) committed_(group->results, *appended);
     group->ended.Set();
   }
   writing_ = false;
 }
 
-Awaitable<std::optional<std::vector<uint64_t>>> ResultCommitter::Write(
+Awaitable<std::optional<BatchRepository::Appended>> ResultCommitter::Write(
     const std::vector<NewResult>& results) {
   while (true) {
     auto append = [this, &results] {
       return repository_->AppendResults(results, clock_->Now());
     };
-    absl::StatusOr<std::vector<uint64_t>> written =
+    absl::StatusOr<BatchRepository::Appended> written =
         co_await blocking_->Run(std::move(append));
     if (written.ok()) co_return *std::move(written);
     LOG_WARNING_EVERY(

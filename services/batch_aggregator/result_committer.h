@@ -22,10 +22,10 @@ namespace gateway::batch_aggregator {
 // destroyed.
 class ResultCommitter {
  public:
-  // Told of each group once it is durable, and of the batches that turned out
-  // damaged: their results are gone.
-  using Committed = std::function<void(const std::vector<NewResult>& results,
-                                       const std::vector<uint64_t>& damaged)>;
+  // Told of each group once it is durable, and of what came of it.
+  using Committed =
+      std::function<void(const std::vector<NewResult>& results,
+                         const BatchRepository::Appended& appended)>;
 
   ResultCommitter(const boost::asio::any_io_executor& executor,
                   BatchRepository* repository, BoundedExecutor* blocking,
@@ -49,8 +49,8 @@ class ResultCommitter {
   };
 
   Awaitable<void> WriteGroups();
-  // The batches that are damaged; nullopt: it was given up.
-  Awaitable<std::optional<std::vector<uint64_t>>> Write(
+  // nullopt: it was given up.
+  Awaitable<std::optional<BatchRepository::Appended>> Write(
       const std::vector<NewResult>& results);
 
   const boost::asio::any_io_executor executor_;

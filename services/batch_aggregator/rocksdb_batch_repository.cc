@@ -211,8 +211,8 @@ absl::Status RocksDbBatchRepository::LoadFlushes() {
     for (const stored::v1::FlushItem& item : flush.items()) {
       const ItemRef ref{item.batch(), item.index()};
       ASSIGN_OR_RETURN(const bool pending, IsPending(ref));
-      if (!pending) continue;
-      flush_of_[ref] = number;
+      // It goes out with the first flush that names it.
+      if (!pending || !flush_of_.emplace(ref, number).second) continue;
       ++flushes_[number];
     }
     if (flushes_.contains(number)) continue;
@@ -524,13 +524,15 @@ absl::StatusOr<std::vector<std::string>> RocksDbBatchRepository::RecordFlush(
     flush.mutable_items()->rbegin()->set_index(ref.index);
   }
   if (flush.items().empty()) return share_keys;
-  const uint64_t number = next_flush_++;
+  // If the write fails, what it may have left is overwritten by the next.
+  const uint64_t number = next_flush_;
   rocksdb::WriteBatch write;
   {
     ASSIGN_OR_RETURN(const storage::Database::Handle db, database_->Use());
     write.Put(db.family(kMeta), FlushKey(number), flush.SerializeAsString());
   }
   RETURN_IF_ERROR(database_->Write(write, /*synced=*/true));
+  ++next_flush_;
   flushes_[number] = flush.items_size();
   for (const stored::v1::FlushItem& item : flush.items()) {
     flush_of_[ItemRef{item.batch(), item.index()}] = number;
@@ -547,10 +549,12 @@ struct RocksDbBatchRepository::Changes {
   };
   std::map<uint64_t, Entry> batches;
   absl::flat_hash_set<ItemRef> answered;
+  std::vector<size_t> stored;
 };
 
 absl::Status RocksDbBatchRepository::AddChange(const NewResult& result,
-                                               absl::Time now, Changes& changes,
+                                               size_t place, absl::Time now,
+                                               Changes& changes,
                                                rocksdb::WriteBatch& write) {
   const uint64_t number = result.ref.batch;
   auto entry = changes.batches.find(number);
@@ -574,8 +578,10 @@ absl::Status RocksDbBatchRepository::AddChange(const NewResult& result,
   }
   if (entry->second.damaged) return absl::OkStatus();
   if (!changes.answered.insert(result.ref).second) return absl::OkStatus();
-  // An earlier write that seemed to fail may have stored it.
   ASSIGN_OR_RETURN(const bool pending, IsPending(result.ref));
+  if (pending || doubtful_results_.contains(result.ref)) {
+    changes.stored.push_back(place);
+  }
   if (!pending) return absl::OkStatus();
   stored::v1::Batch& batch = entry->second.batch;
   entry->second.changed = true;
@@ -589,13 +595,13 @@ absl::Status RocksDbBatchRepository::AddChange(const NewResult& result,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<uint64_t>> RocksDbBatchRepository::AppendResults(
+absl::StatusOr<BatchRepository::Appended> RocksDbBatchRepository::AppendResults(
     const std::vector<NewResult>& results, absl::Time now) {
   MutexLock lock(write_mu_);
   Changes changes;
   rocksdb::WriteBatch write;
-  for (const NewResult& result : results) {
-    RETURN_IF_ERROR(AddChange(result, now, changes, write));
+  for (size_t i = 0; i < results.size(); ++i) {
+    RETURN_IF_ERROR(AddChange(results[i], i, now, changes, write));
   }
   absl::flat_hash_map<uint64_t, size_t> answered_of_flush;
   for (const ItemRef& ref : changes.answered) {
@@ -618,21 +624,29 @@ absl::StatusOr<std::vector<uint64_t>> RocksDbBatchRepository::AppendResults(
       }
     }
   }
-  RETURN_IF_ERROR(database_->Write(write, /*synced=*/true));
-
+  const absl::Status written = database_->Write(write, /*synced=*/true);
+  if (!written.ok()) {
+    for (const size_t place : changes.stored) {
+      doubtful_results_.insert(results[place].ref);
+    }
+    return written;
+  }
+  for (const size_t place : changes.stored) {
+    doubtful_results_.erase(results[place].ref);
+  }
   for (const auto& [flush, answered] : answered_of_flush) {
     if ((flushes_.at(flush) -= answered) == 0) flushes_.erase(flush);
   }
   for (const ItemRef& ref : changes.answered) flush_of_.erase(ref);
-  std::vector<uint64_t> damaged;
+  Appended appended{std::move(changes.stored), {}};
   for (const auto& [number, entry] : changes.batches) {
     if (entry.damaged) {
       (void)database_->NoteDamage("batch", BatchIdPrefix(number));
-      damaged.push_back(number);
+      appended.damaged.push_back(number);
     }
     if (entry.damaged || HasEnded(entry.batch)) Close(number);
   }
-  return damaged;
+  return appended;
 }
 
 absl::StatusOr<ResultPage> RocksDbBatchRepository::ReadResults(

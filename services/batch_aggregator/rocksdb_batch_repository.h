@@ -71,8 +71,8 @@ class RocksDbBatchRepository : public BatchRepository {
       const QueueKey& queue, const std::string& planned_target,
       const std::vector<ItemRef>& items) override;
   absl::StatusOr<std::string> ReadCustomId(const ItemRef& ref) override;
-  absl::StatusOr<std::vector<uint64_t>> AppendResults(
-      const std::vector<NewResult>& results, absl::Time now) override;
+  absl::StatusOr<Appended> AppendResults(const std::vector<NewResult>& results,
+                                         absl::Time now) override;
   absl::StatusOr<ResultPage> ReadResults(const std::string& tenant,
                                          const std::string& batch_id,
                                          uint64_t after, int64_t max_bytes,
@@ -114,8 +114,8 @@ class RocksDbBatchRepository : public BatchRepository {
   // The batch counts as open no longer.
   void Close(uint64_t number);
   absl::Status TakeBackDoubtful();
-  // Adds one result to a group and its write.
-  absl::Status AddChange(const NewResult& result, absl::Time now,
+  // Adds one result, by its place in the group, to the group's write.
+  absl::Status AddChange(const NewResult& result, size_t place, absl::Time now,
                          Changes& changes, rocksdb::WriteBatch& write)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_);
   absl::Status AddDeletion(const std::string& tenant, uint64_t number,
@@ -132,6 +132,8 @@ class RocksDbBatchRepository : public BatchRepository {
   absl::flat_hash_map<uint64_t, size_t> flushes_ ABSL_GUARDED_BY(write_mu_);
   absl::flat_hash_map<ItemRef, uint64_t> flush_of_ ABSL_GUARDED_BY(write_mu_);
   uint64_t next_flush_ ABSL_GUARDED_BY(write_mu_) = 1;
+  // Items whose results may be stored although their write failed.
+  absl::flat_hash_set<ItemRef> doubtful_results_ ABSL_GUARDED_BY(write_mu_);
 
   mutable Mutex mu_;
   CondVar commit_ended_;

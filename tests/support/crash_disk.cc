@@ -95,6 +95,18 @@ class CrashDisk::Files : public rocksdb::FileSystemWrapper {
     std::lock_guard lock(mu_);
     ignore_log_syncs_ = true;
   }
+  void FailLogSyncs(bool fail) {
+    std::lock_guard lock(mu_);
+    fail_log_syncs_ = fail;
+  }
+  IOStatus CheckSync(const std::string& path) const {
+    std::lock_guard lock(mu_);
+    if (!powered_) return IOStatus::IOError("no power");
+    if (fail_log_syncs_ && path.ends_with(".log")) {
+      return IOStatus::IOError("the sync failed");
+    }
+    return IOStatus::OK();
+  }
   void DropUnsynced() {
     std::lock_guard lock(mu_);
     for (auto& [path, file] : files_) {
@@ -134,6 +146,7 @@ class CrashDisk::Files : public rocksdb::FileSystemWrapper {
   bool powered_ = true;
   bool full_ = false;
   bool ignore_log_syncs_ = false;
+  bool fail_log_syncs_ = false;
   int64_t syncs_ = 0;
 };
 
@@ -166,7 +179,7 @@ class CrashDisk::Files::File : public rocksdb::FSWritableFileOwnerWrapper {
     return status;
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
-    const IOStatus status = files_->CheckPower();
+    const IOStatus status = files_->CheckSync(path_);
     // The real sync would only cost time: what survives is kept here.
     if (status.ok()) files_->Synced(path_);
     return status;
@@ -288,6 +301,8 @@ void CrashDisk::RestorePower() {
 }
 
 void CrashDisk::IgnoreLogSyncs() { files_->IgnoreLogSyncs(); }
+
+void CrashDisk::FailLogSyncs(bool fail) { files_->FailLogSyncs(fail); }
 
 void CrashDisk::SetFull(bool full) { files_->SetFull(full); }
 

@@ -30,6 +30,10 @@ class CrashDisk {
   // store did not sync.
   void IgnoreLogSyncs();
 
+  // While they fail, a sync of RocksDB's log is an error, and what was written
+  // before it is there nonetheless.
+  void FailLogSyncs(bool fail);
+
   // While full, nothing can be written.
   void SetFull(bool full);
 

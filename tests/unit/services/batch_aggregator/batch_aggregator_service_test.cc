@@ -619,6 +619,25 @@ TEST_F(BatchAggregatorServiceTest, AFlushInFlightGoesOnAfterARestart) {
   EXPECT_EQ(Get(batch).succeeded_items(), 2);
 }
 
+TEST_F(BatchAggregatorServiceTest, AnItemOfTwoFlushesIsSentOnce) {
+  dispatch_.window.size = 100;
+  Start();
+  const v1::Batch batch = Submit(Items(4));
+  const uint64_t number = *BatchNumber(batch.batch_id());
+  for (const uint32_t first : {0, 1}) {
+    ASSERT_TRUE(machine_->repository()
+                    .RecordFlush({"acme", "m"}, "fake/m",
+                                 {{number, first}, {number, first + 1}})
+                    .ok());
+  }
+  dispatch_.window.size = 1;
+  Start();
+  ASSERT_TRUE(AwaitEnd(batch));
+  EXPECT_EQ(Get(batch).succeeded_items(), 4);
+  EXPECT_THAT(router_.requests(), SizeIs(4));
+  EXPECT_EQ(Value("agentgw_batch_items_total", "succeeded"), 4);
+}
+
 TEST_F(BatchAggregatorServiceTest, ADamagedItemFailsAndTheRestGoOn) {
   dispatch_.window.size = 100;
   Start();

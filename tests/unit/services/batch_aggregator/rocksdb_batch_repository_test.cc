@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <set>
 #include <thread>
@@ -283,10 +284,64 @@ TEST_F(RocksDbBatchRepositoryTest, AnItemKeepsItsFirstResult) {
   ASSERT_TRUE(Append(batch, {0, 0}).ok());
   NewResult late = Answer(batch, 0);
   late.result = FailedResult("c0", absl::InternalError("late"));
-  ASSERT_TRUE(repository_->AppendResults({late}, kNow).ok());
-  EXPECT_THAT(ResultIds(batch), ElementsAre("c0"));
-  EXPECT_EQ(Get(batch).succeeded_items(), 1);
+  const auto appended =
+      repository_->AppendResults({late, Answer(batch, 1), late}, kNow);
+  ASSERT_TRUE(appended.ok());
+  EXPECT_THAT(appended->stored, ElementsAre(1));
+  EXPECT_THAT(ResultIds(batch), ElementsAre("c0", "c1"));
+  EXPECT_EQ(Get(batch).succeeded_items(), 2);
   EXPECT_EQ(Get(batch).failed_items(), 0);
+}
+
+TEST_F(RocksDbBatchRepositoryTest, AWriteThatOnlySeemedToFailIsMadeOnce) {
+  options_.env = disk_.env();
+  Open();
+  const stored::v1::Batch batch = Make(4);
+  const uint64_t number = NumberOf(batch);
+  const auto record = [&](std::vector<ItemRef> items) {
+    return repository_->RecordFlush({"acme", "m"}, "p/m", items).status();
+  };
+  const auto fail_once = [&](const std::function<absl::Status()>& write) {
+    disk_.FailLogSyncs(true);
+    EXPECT_EQ(ReasonOf(write()), reason::kStorageUnavailable);
+    disk_.FailLogSyncs(false);
+    ASSERT_TRUE(repository_->Repair().ok());
+  };
+  fail_once([&] { return record({{number, 0}, {number, 1}}); });
+  ASSERT_THAT(repository_->LoadUnfinished()->flushes, SizeIs(1)) << "it landed";
+  ASSERT_TRUE(record({{number, 0}, {number, 1}}).ok());
+  EXPECT_THAT(repository_->LoadUnfinished()->flushes, SizeIs(1));
+  ASSERT_TRUE(record({{number, 2}}).ok());
+  EXPECT_THAT(repository_->LoadUnfinished()->flushes, SizeIs(2));
+
+  fail_once([&] { return Append(batch, {0, 1}); });
+  ASSERT_THAT(ResultIds(batch), ElementsAre("c0", "c1")) << "it landed";
+  const auto again = repository_->AppendResults(
+      {Answer(batch, 0), Answer(batch, 1), Answer(batch, 2)}, kNow);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_THAT(again->stored, ElementsAre(0, 1, 2));
+  EXPECT_THAT(ResultIds(batch), ElementsAre("c0", "c1", "c2"));
+  EXPECT_THAT(repository_->LoadUnfinished()->flushes, IsEmpty());
+  EXPECT_THAT(repository_->AppendResults({Answer(batch, 0)}, kNow)->stored,
+              IsEmpty());
+}
+
+TEST_F(RocksDbBatchRepositoryTest, AnItemOfTwoFlushesIsOfTheFirst) {
+  Open();
+  const stored::v1::Batch batch = Make(3);
+  const uint64_t number = NumberOf(batch);
+  for (const std::vector<ItemRef>& items :
+       {std::vector<ItemRef>{{number, 0}, {number, 1}},
+        std::vector<ItemRef>{{number, 1}},
+        std::vector<ItemRef>{{number, 1}, {number, 2}}}) {
+    ASSERT_TRUE(repository_->RecordFlush({"acme", "m"}, "p/m", items).ok());
+  }
+  Open();
+  EXPECT_THAT(repository_->LoadUnfinished()->flushes, SizeIs(2));
+  ASSERT_TRUE(Append(batch, {0, 1}).ok());
+  EXPECT_THAT(repository_->LoadUnfinished()->flushes, SizeIs(1));
+  ASSERT_TRUE(Append(batch, {2}).ok());
+  EXPECT_THAT(repository_->LoadUnfinished()->flushes, IsEmpty());
 }
 
 TEST_F(RocksDbBatchRepositoryTest, AFlushIsRememberedUntilItIsAnswered) {
@@ -507,7 +562,7 @@ TEST_F(DamageTest, ADamagedBatchIsLetGoAndOthersGoOn) {
   const auto damaged =
       repository_->AppendResults({Answer(batch, 0), Answer(later, 0)}, kNow);
   ASSERT_TRUE(damaged.ok()) << damaged.status();
-  EXPECT_THAT(*damaged, ElementsAre(NumberOf(batch)));
+  EXPECT_THAT(damaged->damaged, ElementsAre(NumberOf(batch)));
   EXPECT_THAT(ResultIds(later), ElementsAre("c0"));
   EXPECT_EQ(repository_->OpenBatches(), 0);
   EXPECT_TRUE(absl::IsDataLoss(
