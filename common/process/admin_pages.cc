@@ -130,12 +130,21 @@ Page AdminPages::Get(absl::string_view path) const {
             .body = config::ToYaml(*parts_.reloader->running(),
                                    {.defaults = true, .redact = true})};
   }
-  if (path == "/peers") return PeersPage(parts_.service->PeerStates());
-  if (path == "/sessions/stats") {
-    return StatisticsPage(parts_.service->Statistics());
-  }
+  if (path == "/peers" || path == "/sessions/stats") return AskService(path);
   if (path == "/logging") return {.body = parts_.levels->Describe()};
   return {.body = MemoryJson()};
+}
+
+Page AdminPages::AskService(absl::string_view path) const {
+  MutexLock lock(mu_);
+  if (service_stops_) return Error(503, "the service stops");
+  if (path == "/peers") return PeersPage(parts_.service->PeerStates());
+  return StatisticsPage(parts_.service->Statistics());
+}
+
+void AdminPages::ServiceStops() {
+  MutexLock lock(mu_);
+  service_stops_ = true;
 }
 
 Page AdminPages::SetLogging(absl::string_view query) const {

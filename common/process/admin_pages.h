@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "common/concurrency/mutex.h"
 #include "common/process/events.h"
 #include "common/process/log_levels.h"
 #include "common/process/page_server.h"
@@ -19,7 +20,7 @@ namespace gateway::process {
 //   GET /config_dump      the config in use, without what is sensitive, as YAML
 //   GET /peers            whom the service calls, and whether they answer
 //   GET /sessions/stats   what the store of sessions holds; 404 where there is
-//                         none
+//                         none. Both 503 while the service stops
 //   GET /logging          the levels
 //   GET /memory           bytes, by who counts them
 //   POST /logging?level=debug[&module=router][&for=10m]
@@ -43,12 +44,19 @@ class AdminPages {
 
   Awaitable<Page> Answer(const http::Request& request) const;
 
+  // The service is not asked any more: what it alone knows is 503. Waits for a
+  // page that asks it now. Before its Stop.
+  void ServiceStops();
+
  private:
+  Page AskService(absl::string_view path) const;
   Page Get(absl::string_view path) const;
   Page SetLogging(absl::string_view query) const;
   Awaitable<Page> Ask(Event::Kind kind) const;
 
   const Parts parts_;
+  mutable Mutex mu_;
+  bool service_stops_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace gateway::process

@@ -193,6 +193,7 @@ int Serve(const Program& program, const config::Sources& sources,
         .UntilDrained();
   }
   ports->ops.reset();
+  admin.ServiceStops();
   service.Stop();
   // The last to go: who waits for the end of the process looks at it.
   ports->admin.reset();

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <future>
 
 #include "common/concurrency/spawn.h"
 #include "tests/unit/common/process/fake_service.h"
@@ -37,6 +40,8 @@ class AdminPagesTest : public testing::Test {
     config.add_keys()->set_id("team-a");
     config.mutable_keys(0)->set_sha256("5ec2e7");
     reloader_.emplace(config::Sources{}, config, nullptr, &lifecycle_);
+    pages_.emplace(
+        AdminPages::Parts{&service_, &*reloader_, &levels_, &control_});
   }
 
   Page Ask(const std::string& method, const std::string& target,
@@ -46,10 +51,9 @@ class AdminPagesTest : public testing::Test {
     request.target = target;
     request.headers = headers;
     request.headers.Add("host", "localhost:9901");
-    AdminPages pages({&service_, &*reloader_, &levels_, &control_});
     Page page;
     boost::asio::io_context io;
-    SpawnDetached(io.get_executor(), Take(pages, request, page));
+    SpawnDetached(io.get_executor(), Take(*pages_, request, page));
     io.run();
     return page;
   }
@@ -59,11 +63,26 @@ class AdminPagesTest : public testing::Test {
     page = co_await pages.Answer(request);
   }
 
+  // Is asked for its peers: says so, and answers when it may.
+  class SlowService final : public FakeService {
+   public:
+    std::vector<Peer> PeerStates() const override {
+      asked.set_value();
+      answer.get_future().wait();
+      answered = true;
+      return peers;
+    }
+    mutable std::promise<void> asked;
+    mutable std::promise<void> answer;
+    mutable std::atomic<bool> answered{false};
+  };
+
   FakeService service_;
   Lifecycle lifecycle_;
   LogLevels levels_{log::Level::kInfo};
   FakeControl control_;
   std::optional<Reloader> reloader_;
+  std::optional<AdminPages> pages_;
 };
 
 TEST_F(AdminPagesTest, DumpsTheConfigWithoutWhatIsSensitive) {
@@ -87,6 +106,37 @@ TEST_F(AdminPagesTest, TellsPeersSessionsAndMemory) {
   service_.statistics = {{"sessions", 7}};
   EXPECT_EQ(Ask("GET", "/sessions/stats").body, "{\"sessions\":7}\n");
   EXPECT_THAT(Ask("GET", "/memory").body, HasSubstr("\"rss\":"));
+}
+
+TEST_F(AdminPagesTest, AServiceThatStopsIsNotAsked) {
+  service_.peers = {{"model-router", "in process", "ok"}};
+  service_.statistics = {{"sessions", 7}};
+  pages_->ServiceStops();
+  for (const char* path : {"/peers", "/sessions/stats"}) {
+    const Page page = Ask("GET", path);
+    EXPECT_EQ(page.status, 503) << path;
+    EXPECT_EQ(page.body, "{\"error\":\"the service stops\"}\n");
+  }
+  for (const char* path : {"/config_dump", "/logging", "/memory"}) {
+    EXPECT_EQ(Ask("GET", path).status, 200) << path;
+  }
+}
+
+TEST_F(AdminPagesTest, AServiceStopsOnlyAfterAPageThatAsksIt) {
+  SlowService slow;
+  pages_.emplace(AdminPages::Parts{&slow, &*reloader_, &levels_, &control_});
+  auto page =
+      std::async(std::launch::async, [&] { return Ask("GET", "/peers"); });
+  slow.asked.get_future().wait();
+  auto stops = std::async(std::launch::async, [&] {
+    pages_->ServiceStops();
+    return slow.answered.load();
+  });
+  EXPECT_EQ(stops.wait_for(std::chrono::milliseconds(50)),
+            std::future_status::timeout);
+  slow.answer.set_value();
+  EXPECT_TRUE(stops.get());
+  EXPECT_EQ(page.get().status, 200);
 }
 
 TEST_F(AdminPagesTest, SetsTheLogsLevel) {
