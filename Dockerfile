@@ -25,7 +25,7 @@ COPY . .
 ARG REVISION=""
 RUN --mount=type=cache,target=/ccache \
     export CCACHE_DIR=/ccache && \
-    cmake --preset release \
+    cmake --preset release -DBUILD_TESTING=OFF \
       -DGATEWAY_SPLIT_DWARF=OFF -DGATEWAY_REVISION="$REVISION" && \
     cmake --build --preset release --target mesh_binaries agent-gateway && \
     mkdir /binaries && cp build/release/bin/* /binaries
