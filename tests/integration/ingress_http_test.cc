@@ -2,6 +2,7 @@
 #include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
 
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
@@ -582,6 +583,9 @@ TEST_F(IngressHttpTest, ADrainFinishesWhatRunsAndCutsTheRest) {
   EXPECT_THAT(rest, HasSubstr(R"("code":"draining"}})"));
   EXPECT_THAT(rest, Not(HasSubstr("[DONE]")));
   EXPECT_EQ(server_->Active(), 0u);
+  EXPECT_THAT(prometheus::TextSerializer().Serialize(server_->CollectMetrics()),
+              HasSubstr(R"(agentgw_streams_total{end="drained",)"
+                        R"(protocol="sse"} 1)"));
   server_->Stop();
   const auto records = telemetry_.records();
   ASSERT_EQ(records.size(), 1u);

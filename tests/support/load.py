@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 import json
 import re
+import select
 import threading
 import time
 
@@ -78,6 +79,13 @@ async def read_reply(reader, reply):
     reply.whole = True
 
 
+def is_open(writer):
+    """Whether the other end of an idle connection has not closed it."""
+    poll = select.poll()
+    poll.register(writer.get_extra_info("socket"), select.POLLIN)
+    return not poll.poll(0)
+
+
 class Balancer:
     """Spreads requests over the ingresses that are ready."""
 
@@ -131,7 +139,7 @@ class Balancer:
             front = ready[next(self._turn) % len(ready)]
             while self._idle[front]:
                 reader, writer = self._idle[front].pop()
-                if not reader.at_eof() and not writer.is_closing():
+                if is_open(writer):
                     return front, reader, writer
                 writer.close()
             try:
@@ -212,6 +220,7 @@ class Load:
         self.outcomes = []
         self.open = 0  # streams
         self.fewest = streams  # of them, at any time since all were open
+        self._session_turns = 0
         self.turns = collections.defaultdict(list)  # acknowledged, by session
         self.batches = {}  # custom ids of what was acknowledged
         self._stopping = False
@@ -337,13 +346,13 @@ class Load:
                 for event in response.events:
                     if event.HasField("delta"):
                         text += event.delta.text
-                    elif event.HasField("started"):
-                        outcome.request_id = event.started.request_id
                     completed |= event.HasField("completed")
             outcome.complete = completed and text == self._answer
         except grpc.RpcError as error:
             note_grpc_error(outcome, error)
         self._ended()
+        head = dict(await call.initial_metadata() or ())
+        outcome.request_id = head.get("x-request-id", "")
 
     async def _chat(self, outcome, _, content="Hello", **headers):
         reply = await self.balancer.post(outcome, {
@@ -358,7 +367,10 @@ class Load:
         return 0.05
 
     async def _session(self, outcome, i):
-        session, said = f"session-{i}", f"turn {i} {outcome.begun}"
+        # A fresh one from time to time: the longer, the slower.
+        self._session_turns += 1
+        session = f"session-{i}-{self._session_turns // 200}"
+        said = f"turn {outcome.begun}"
         pause = await self._chat(outcome, i, content=said,
                                  **{"x-session-id": session})
         if outcome.complete:
