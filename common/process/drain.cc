@@ -84,6 +84,10 @@ DrainEnd Drain(Service& service, Lifecycle& lifecycle, EventSource& events,
     LOG_WARNING("process", "ending what is left", {{"active", left}});
     service.CancelRemaining();
   }
+  while (clock->Now() < end && !wishes.hurry() && service.Undelivered() > 0) {
+    wishes.Wait(events, std::min(kPoll, end - clock->Now()),
+                /*may_resume=*/false);
+  }
   return DrainEnd::kEmpty;
 }
 

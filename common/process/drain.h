@@ -18,9 +18,9 @@ enum class DrainEnd {
 };
 
 // Empties a running service, in the order of docs/architecture.md: announce,
-// wait, refuse, finish, cancel. Blocks until nothing is active. `cause` is what
-// began it, and has been answered when this returns. `announce` tells the
-// readiness that `lifecycle` now means.
+// wait, refuse, finish, cancel, deliver. Blocks until nothing is active.
+// `cause` is what began it, and has been answered when this returns. `announce`
+// tells the readiness that `lifecycle` now means.
 //
 // A second signal skips what waiting is left. A drain that the admin port began
 // can be taken back by it until the wait is over, unless a signal came too.

@@ -108,11 +108,15 @@ class Service {
   // Calls and streams that still run.
   virtual size_t Active() const = 0;
 
-  // Ends them, each with an error of its transport. Returns when they are
-  // gone, within a second or so.
+  // What it hands to a peer as it runs, and has not yet: a drain waits for it
+  // while it has time.
+  virtual size_t Undelivered() const { return 0; }
+
+  // Ends what is active, each with an error of its transport. Returns when they
+  // are gone, within a second or so.
   virtual void CancelRemaining() = 0;
 
-  // Flushes, closes stores, frees ports. Blocks until it is done.
+  // Flushes within 5 s, closes stores, frees ports. Blocks until it is done.
   virtual void Stop() = 0;
 };
 

@@ -164,6 +164,8 @@ class AgentGateway final : public Server {
     return ingress_->Active() + batch_aggregator_->Active();
   }
 
+  size_t Undelivered() const override { return model_router_->Undelivered(); }
+
   void CancelRemaining() override {
     ingress_->CancelRemaining();
     batch_aggregator_->CancelRemaining();

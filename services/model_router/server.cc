@@ -25,7 +25,8 @@
 namespace gateway::model_router {
 namespace {
 
-// What a drain leaves for the last usage rows: 10 s of the grace, less 5.
+// What is left for the last usage rows when a drain took all of its time: 10 s
+// of the grace, less 5.
 constexpr absl::Duration kFlushTime = absl::Seconds(5);
 
 uint64_t Draw() {
@@ -149,6 +150,13 @@ class ModelRouterServer final : public Server {
     return std::max(routes, front_.Active());
   }
 
+  size_t Undelivered() const override {
+    const Running* running = started_.load();
+    return running == nullptr
+               ? 0
+               : static_cast<size_t>(running->spool->waiting_rows());
+  }
+
   void CancelRemaining() override { front_.CancelRemaining(); }
 
   void Stop() override {
@@ -227,7 +235,9 @@ class ModelRouterServer final : public Server {
         running.delivery->Flush(dependencies_.clock->Now() + kFlushTime));
     running.delivering.Await();
     if (running.spool->waiting_rows() > 0) {
-      LOG_WARNING("router", "usage rows were not delivered",
+      LOG_WARNING("router",
+                  "usage rows were not delivered: the next start delivers "
+                  "them, and they are lost if the directory is not kept",
                   {{"rows", running.spool->waiting_rows()},
                    {"directory", options_.spool.directory}});
     }

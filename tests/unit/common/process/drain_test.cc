@@ -102,6 +102,29 @@ TEST_F(DrainTest, WaitsThatTakeLongerAddNothing) {
   EXPECT_LE(events_.waited, absl::Seconds(310) + absl::Milliseconds(25));
 }
 
+TEST_F(DrainTest, WaitsForWhatIsDelivered) {
+  service_.active = 100;
+  service_.undelivered = 1000;
+  Run();
+  EXPECT_THAT(service_.steps, ElementsAre("begin"));
+  EXPECT_EQ(service_.undelivered, 0u);
+  EXPECT_GT(events_.waited, absl::Seconds(20));
+  EXPECT_LT(events_.waited, absl::Seconds(40));
+}
+
+TEST_F(DrainTest, WaitsForDeliveryNoLongerThanTheTimeout) {
+  service_.undelivered = 1'000'000;
+  Run();
+  EXPECT_EQ(events_.waited, absl::Seconds(310));
+}
+
+TEST_F(DrainTest, ASecondSignalLeavesWhatIsNotDelivered) {
+  service_.undelivered = 1'000'000;
+  events_.Add(absl::Seconds(20), Event::Kind::kStop);
+  Run();
+  EXPECT_EQ(events_.waited, absl::Seconds(20));
+}
+
 TEST_F(DrainTest, ASecondSignalSkipsTheAnnouncedWait) {
   service_.active = 1'000'000;
   events_.Add(absl::Seconds(1), Event::Kind::kStop);

@@ -37,6 +37,9 @@ class FakeService : public Service {
     // One finishes at each look.
     return active == 0 ? 0 : active--;
   }
+  size_t Undelivered() const override {
+    return undelivered == 0 ? 0 : undelivered--;
+  }
   void CancelRemaining() override {
     steps.push_back("cancel");
     active = 0;
@@ -47,6 +50,7 @@ class FakeService : public Service {
   std::vector<prometheus::MetricFamily> families;
   ShutdownOptions shutdown{absl::Seconds(10), absl::Seconds(300)};
   mutable size_t active = 0;
+  mutable size_t undelivered = 0;
   std::vector<std::string> steps;
   std::vector<Busy> busy;
   std::vector<Peer> peers;
