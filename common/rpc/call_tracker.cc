@@ -11,7 +11,10 @@ namespace gateway::rpc {
 
 bool CallTracker::Enter(ServerCall* call) {
   MutexLock lock(mu_);
-  if (draining_) return false;
+  if (draining_) {
+    ++concluding_;
+    return false;
+  }
   calls_.push_back(*call);
   return true;
 }
@@ -19,7 +22,13 @@ bool CallTracker::Enter(ServerCall* call) {
 void CallTracker::Leave(ServerCall* call) {
   MutexLock lock(mu_);
   calls_.erase(calls_.iterator_to(*call));
-  if (calls_.empty()) idle_.NotifyAll();
+  ++concluding_;
+}
+
+void CallTracker::Concluded() {
+  MutexLock lock(mu_);
+  --concluding_;
+  if (calls_.empty() && concluding_ == 0) idle_.NotifyAll();
 }
 
 void CallTracker::BeginDrain() { End(/*all=*/false); }
@@ -41,7 +50,7 @@ void CallTracker::End(bool all) {
 
 bool CallTracker::AwaitIdle(absl::Time deadline) {
   MutexLock lock(mu_);
-  while (!calls_.empty()) {
+  while (!calls_.empty() || concluding_ > 0) {
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return false;
     // Bounded, so that an infinite deadline fits the clock's range.

@@ -56,7 +56,8 @@ class CallTracker {
   // Those of DrainRule::kEnd are ended in the same way.
   void BeginDrain();
 
-  // Blocks until no call is in flight or `deadline` has come; tells which.
+  // Blocks until no call is in flight and every status has gone out, or
+  // `deadline` has come; tells which.
   bool AwaitIdle(absl::Time deadline);
 
   // Ends what is left: each call is cancelled, and its client sees UNAVAILABLE
@@ -75,7 +76,10 @@ class CallTracker {
 
   // Returns false if the call is to be refused.
   bool Enter(ServerCall* call);
+  // The call has been answered; its status may still be on its way.
   void Leave(ServerCall* call);
+  // The status of a call that was refused or has left is out.
+  void Concluded();
   void End(bool all);
 
   // Set before the first call.
@@ -86,6 +90,7 @@ class CallTracker {
   mutable Mutex mu_;
   CondVar idle_;
   boost::intrusive::list<TrackedCall> calls_ ABSL_GUARDED_BY(mu_);
+  size_t concluding_ ABSL_GUARDED_BY(mu_) = 0;
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
 };
 

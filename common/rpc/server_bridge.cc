@@ -82,6 +82,7 @@ void ServerCall::ReactToCancel() {
 }
 
 void ServerCall::ReactToDone() {
+  calls_.Concluded();
   done_.store(true);
   if (watching_.load()) {
     PostTo(executor(), [self = boost::intrusive_ptr<ServerCall>(this)] {

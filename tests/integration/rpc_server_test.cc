@@ -82,8 +82,9 @@ class TestService final : public AgentService::CallbackService {
     return rpc::ServeServerStream<StreamChatResponse>(
         bridge_, context, *request,
         [this, request](rpc::Call&, rpc::Sink<StreamChatResponse>& sink) {
-          return request->chat().model() == "flood" ? Flood(sink)
-                                                    : SendFailedEvent(sink);
+          if (request->chat().model() == "flood") return Flood(sink);
+          if (request->chat().model() == "large") return SendLarge(sink);
+          return SendFailedEvent(sink);
         });
   }
 
@@ -146,6 +147,14 @@ class TestService final : public AgentService::CallbackService {
     absl::Status sent = co_await sink.Write(std::move(last));
     if (!sent.ok()) co_return sent;
     co_return ModelNotFound("m").Build();
+  }
+
+  // More than a connection takes before its client reads.
+  Awaitable<absl::Status> SendLarge(rpc::Sink<StreamChatResponse>& sink) {
+    StreamChatResponse last;
+    last.add_events()->mutable_failed()->set_message(
+        std::string(16 << 20, 'x'));
+    co_return co_await sink.Write(std::move(last));
   }
 
   Awaitable<absl::Status> Flood(rpc::Sink<StreamChatResponse>& sink) {
@@ -595,6 +604,21 @@ TEST_F(RpcServerTest, AConnectionHasABoundOnItsCalls) {
   gated.gate.Open();
   EXPECT_TRUE(first.Get().ok());
   EXPECT_TRUE(second.Get().ok());
+}
+
+TEST_F(RpcServerTest, ACallIsWaitedForUntilItsStatusIsOut) {
+  grpc::ClientContext context;
+  StreamChatRequest request;
+  request.mutable_chat()->set_model("large");
+  const auto reader = stub_->StreamChat(&context, request);
+  reader->WaitForInitialMetadata();
+  ASSERT_TRUE(Eventually([&] { return calls_.in_flight() == 0; }));
+  // The last message waits for its reader, and the status behind it.
+  EXPECT_FALSE(calls_.AwaitIdle(absl::Now() + absl::Milliseconds(50)));
+  StreamChatResponse response;
+  EXPECT_TRUE(reader->Read(&response));
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_TRUE(calls_.AwaitIdle(absl::Now() + absl::Seconds(10)));
 }
 
 TEST_F(RpcServerTest, ASlowReaderBoundsTheClientsSource) {

@@ -5,21 +5,24 @@ hold: the load is half of the capacity. ROLLING=real takes the delays that the
 services have by default, longer streams, and more rounds.
 """
 
+import concurrent.futures
 import json
 import os
 import signal
+import threading
 import time
 
 import grpc
 import pytest
 
-from conftest import chat, ledger
+from conftest import chat, ledger, request_log
 from support import stubs
-from support.load import Load
+from support.load import Load, Outcome, message, note_grpc_error
 from support.processes import wait_until
 
 agent, agent_grpc = stubs.load("agent")
 batches, _ = stubs.load("batch_aggregator")
+types, _ = stubs.load("chat")
 
 REAL = os.environ.get("ROLLING") == "real"
 ROUNDS = 5 if REAL else 3
@@ -218,6 +221,77 @@ def test_a_killed_instance_costs_what_it_held(rolling, provider, victim):
     booked = [row.request_id for row in rows]
     assert len(set(booked)) == len(booked)
     assert set(calls) <= set(booked)
+
+
+class Cut:
+    """Streams that are longer than the drain that ends them."""
+
+    def __init__(self, mesh):
+        pool = concurrent.futures.ThreadPoolExecutor(2)
+        self._sse = pool.submit(chat, mesh, "fake-200x100", stream=True)
+        self._grpc = pool.submit(self._call, mesh)
+        pool.shutdown(wait=False)
+        self.begun = threading.Event()
+
+    def _call(self, mesh):
+        with grpc.insecure_channel(mesh.grpc_target) as channel:
+            call = agent_grpc.AgentServiceStub(channel).StreamChat(
+                agent.StreamChatRequest(chat=types.ChatRequest(
+                    model="fake-200x100", messages=[message("Hello")])))
+            events = []
+            try:
+                for response in call:
+                    events += response.events
+                    self.begun.set()
+            except grpc.RpcError as error:
+                return events, error
+
+    def check(self):
+        """Each has its proper end: what came, and then why it ended."""
+        body = self._sse.result(20).body.decode()
+        assert "word0" in body and "[DONE]" not in body
+        last = json.loads(body.strip().split("\n\n")[-1].removeprefix("data: "))
+        assert last["error"]["code"] == "draining"
+        events, error = self._grpc.result(20)
+        assert events[-1].failed.detail.reason == "draining"
+        outcome = Outcome("grpc")
+        note_grpc_error(outcome, error)
+        assert outcome.status == grpc.StatusCode.UNAVAILABLE
+        assert outcome.reason == "draining" and outcome.hint
+
+
+DRAINED = [f'agentgw_streams_total{{end="drained",protocol="{protocol}"}}'
+           for protocol in ("sse", "grpc")]
+
+
+def test_what_a_router_cannot_finish_is_told_and_counted(make_mesh, provider):
+    mesh = make_mesh({"shutdown": {"preDrainDelay": 0, "drainTimeout": 1}})
+    cut = Cut(mesh)
+    cut.begun.wait(10)
+    begin = time.monotonic()
+    assert mesh.programs["model-router"].stop() == 0
+    assert 1 <= time.monotonic() - begin < 5
+    cut.check()
+    for series in DRAINED:
+        assert mesh.metric("ingress", series) == 1, series
+    # What came is paid for.
+    rows = wait_until(lambda: len(ledger(mesh)) == 2 and ledger(mesh), 10,
+                      "the rows")
+    assert all(0 < row.usage.output_tokens < 200 for row in rows)
+
+
+def test_what_an_ingress_cannot_finish_is_told_and_logged(make_mesh):
+    mesh = make_mesh({"shutdown": {"preDrainDelay": 0, "drainTimeout": 1}})
+    cut = Cut(mesh)
+    cut.begun.wait(10)
+    ingress = mesh.programs["ingress"]
+    assert ingress.stop() == 0
+    cut.check()
+    line = json.loads(ingress.wait_for_output(".*ending what is left.*")[0])
+    assert line["active"] == 2
+    records = wait_until(lambda: len(request_log(mesh)) == 2 and
+                         request_log(mesh), 10, "the records")
+    assert [r.reason for r in records] == ["draining"] * 2
 
 
 def test_rows_that_a_router_cannot_deliver_are_logged(mesh, provider):
