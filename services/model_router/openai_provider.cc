@@ -166,12 +166,11 @@ Awaitable<void> Drain(http::ResponseStream response, absl::Time deadline) {
   }
 }
 
-// An answer that is no 2xx. `stream_options_refused`: it says that it is they
+// An answer that is no 2xx. `blames_stream_options`: it says that it is they
 // that are not liked.
 Awaitable<absl::Status> ReadError(http::ResponseStream& response,
                                   const ProviderCall& call, Clock& clock,
-                                  Answer& answer,
-                                  bool& stream_options_refused) {
+                                  Answer& answer, bool& blames_stream_options) {
   answer.billable = false;
   const auto body = co_await response.ReadAll(call.limits->deadline(),
                                               OpenAiProvider::kMaxErrorBytes);
@@ -182,9 +181,9 @@ Awaitable<absl::Status> ReadError(http::ResponseStream& response,
   reply.retry_after = HeaderOf(response, "retry-after");
   reply.retry_after_ms = HeaderOf(response, "retry-after-ms");
   reply.now = clock.Now();
-  stream_options_refused =
-      call.stream && (reply.http_status == 400 || reply.http_status == 422) &&
-      absl::StrContains(reply.body, "stream_options");
+  blames_stream_options =
+      (reply.http_status == 400 || reply.http_status == 422) &&
+      openai_chat::IsAbout(reply, "stream_options");
   co_return Take(openai_chat::DecodeError(reply), answer);
 }
 
@@ -333,28 +332,31 @@ OpenAiProvider::~OpenAiProvider() {
 
 Awaitable<absl::Status> OpenAiProvider::Call(const ProviderCall& call,
                                              AnswerSink& sink, Answer& answer) {
-  std::atomic<int64_t>& refused_until = refused_until_[call.target->index];
-  bool with_stream_options =
-      call.stream && absl::ToUnixSeconds(clock_.Now()) >=
-                         refused_until.load(std::memory_order_relaxed);
-  const bool tried = with_stream_options;
-  const absl::Status status =
-      co_await Send(call, sink, answer, with_stream_options);
-  if (with_stream_options == tried) co_return status;
-  refused_until.store(absl::ToUnixSeconds(clock_.Now() + kRefusalMemory),
-                      std::memory_order_relaxed);
-  LOG_INFO("provider", "target takes no stream_options, so tells no usage",
-           {{"target", call.target->id}});
+  const bool refuses =
+      absl::ToUnixSeconds(clock_.Now()) <
+      refused_until_[call.target->index].load(std::memory_order_relaxed);
+  Sending sending{.with_stream_options = call.stream && !refuses};
+  const absl::Status status = co_await Send(call, sink, answer, sending);
+  if (!sending.blamed_stream_options) co_return status;
   CO_RETURN_IF_ERROR(call.before_resend(status));
   answer.other_target = OtherTarget::kNo;
-  co_return co_await Send(call, sink, answer, with_stream_options);
+  sending.with_stream_options = false;
+  co_return co_await Send(call, sink, answer, sending);
+}
+
+void OpenAiProvider::RememberRefusal(const Target& target) {
+  refused_until_[target.index].store(
+      absl::ToUnixSeconds(clock_.Now() + kRefusalMemory),
+      std::memory_order_relaxed);
+  LOG_INFO("provider", "target takes no stream_options, so tells no usage",
+           {{"target", target.id}});
 }
 
 Awaitable<absl::Status> OpenAiProvider::Send(const ProviderCall& call,
                                              AnswerSink& sink, Answer& answer,
-                                             bool& with_stream_options) {
+                                             Sending& sending) {
   OutgoingBody body;
-  CO_RETURN_IF_ERROR(BuildBody(call, with_stream_options, body));
+  CO_RETURN_IF_ERROR(BuildBody(call, sending.with_stream_options, body));
 
   http::Headers headers = call.stream ? stream_headers_ : whole_headers_;
   headers.Add("x-request-id", call.request->context().request_id());
@@ -379,12 +381,14 @@ Awaitable<absl::Status> OpenAiProvider::Send(const ProviderCall& call,
     co_return TransportFailure(response.status(), call, clock_.Now(), answer);
   }
   if (response->status() < 200 || response->status() > 299) {
-    bool stream_options_refused = false;
+    bool blames_stream_options = false;
     const absl::Status error = co_await ReadError(
-        *response, call, clock_, answer, stream_options_refused);
-    if (stream_options_refused) with_stream_options = false;
+        *response, call, clock_, answer, blames_stream_options);
+    sending.blamed_stream_options =
+        sending.with_stream_options && blames_stream_options;
     co_return error;
   }
+  if (sending.blamed_stream_options) RememberRefusal(*call.target);
   call.limits->OnHead();
   if (!call.stream) {
     co_return co_await ReadWhole(*response, call, clock_, answer);

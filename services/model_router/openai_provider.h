@@ -52,10 +52,16 @@ class OpenAiProvider final : public ModelProvider {
   OpenAiProvider(http::Origin origin, std::string target, Options options,
                  IoPool& io, Clock* clock);
 
-  // One sending. `with_stream_options` is cleared instead of an error if it is
-  // they that are refused.
+  struct Sending {
+    bool with_stream_options = false;
+    // The last answer put it down to them. Whether rightly, only one to the
+    // same request without them can tell.
+    bool blamed_stream_options = false;
+  };
+
   Awaitable<absl::Status> Send(const ProviderCall& call, AnswerSink& sink,
-                               Answer& answer, bool& with_stream_options);
+                               Answer& answer, Sending& sending);
+  void RememberRefusal(const Target& target);
   Awaitable<absl::Status> RelayStream(http::ResponseStream& response,
                                       const ProviderCall& call,
                                       AnswerSink& sink, Answer& answer);

@@ -762,6 +762,29 @@ TEST_F(ModelRouterTest, ATargetThatTakesNoStreamOptionsIsAskedWithout) {
   ExpectBooked();
 }
 
+// Of a request that is bad anyhow nothing is learnt, whatever its error says or
+// repeats.
+TEST_F(ModelRouterTest, StreamOptionsAreNotBlamedForABadRequest) {
+  StartProvider();
+  for (const char* model : {"fault-first-1-then-ok-422-repeat",
+                            "fault-first-2-then-ok-400-blame"}) {
+    AddModel(model, {model});
+  }
+  StartServer();
+  for (const char* model : {"fault-first-1-then-ok-422-repeat",
+                            "fault-first-2-then-ok-400-blame"}) {
+    SCOPED_TRACE(model);
+    const auto bad = Route(Encoded(model, true));
+    ASSERT_TRUE(bad->last().has_failed()) << bad->last().DebugString();
+    EXPECT_EQ(bad->last().failed().detail().fault(), common::v1::FAULT_CALLER);
+    const auto next = Route(Encoded(model, true));
+    ASSERT_TRUE(next->last().has_completed()) << next->last().DebugString();
+    EXPECT_EQ(next->last().completed().usage().source(),
+              chat::v1::USAGE_SOURCE_PROVIDER);
+  }
+  ExpectBooked();
+}
+
 const Certificates& Made() {
   static const Certificates certificates;
   return certificates;

@@ -1,7 +1,10 @@
 #include "common/dialect/openai_chat/error_codec.h"
 
+#include <algorithm>
 #include <optional>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/dialect/json_write.h"
@@ -20,11 +23,28 @@ struct ErrorText {
   int http_status = 0;
 };
 
+// One element of FastAPI's `detail`: `{"loc":["body","messages",0],"msg":...}`.
+void ReadDetail(JsonRef detail, ErrorText* text) {
+  text->message = detail.Get("msg").AsString().value_or("");
+  text->type = detail.Get("type").AsString().value_or("");
+  for (const JsonRef place : detail.Get("loc").Elements()) {
+    const std::string name =
+        place.AsString().value_or(std::string(place.raw()));
+    if (name == "body" && text->param.empty()) continue;
+    absl::StrAppend(&text->param, text->param.empty() ? "" : ".", name);
+  }
+}
+
 ErrorText ReadErrorValue(JsonRef error) {
   ErrorText text;
   if (std::optional<std::string> message = error.AsString();
       message.has_value()) {
     text.message = *std::move(message);
+    return text;
+  }
+  if (const std::vector<JsonRef> details = error.Get("detail").Elements();
+      !details.empty()) {
+    ReadDetail(details.front(), &text);
     return text;
   }
   const JsonRef code = error.Get("code");
@@ -39,6 +59,28 @@ ErrorText ReadErrorValue(JsonRef error) {
     text.http_status = static_cast<int>(number);
   }
   return text;
+}
+
+ErrorText ReadErrorBody(absl::string_view body) {
+  std::optional<JsonRef> json = ParseJson(body);
+  if (!json.has_value()) return ErrorText();
+  // Some wrap the object in a list.
+  if (json->is(JsonType::kArray)) {
+    const std::vector<JsonRef> elements = json->Elements();
+    if (!elements.empty()) json = elements.front();
+  }
+  const JsonRef error = json->Get("error");
+  // Others put the members at the top.
+  return ReadErrorValue(error.absent() ? *json : error);
+}
+
+// Up to where it repeats the request, as the validator of many servers does.
+absl::string_view OwnWords(absl::string_view message) {
+  size_t end = message.size();
+  for (absl::string_view mark : {"'input'", "\"input\"", "input_value="}) {
+    end = std::min(end, message.find(mark));
+  }
+  return message.substr(0, end);
 }
 
 ProviderError Classify(const ErrorText& text, int http_status,
@@ -56,20 +98,16 @@ ProviderError Classify(const ErrorText& text, int http_status,
 }  // namespace
 
 ProviderError DecodeError(const ProviderReply& reply) {
-  ErrorText text;
-  if (std::optional<JsonRef> json = ParseJson(reply.body); json.has_value()) {
-    // Some wrap the object in a list.
-    if (json->is(JsonType::kArray)) {
-      const std::vector<JsonRef> elements = json->Elements();
-      if (!elements.empty()) json = elements.front();
-    }
-    const JsonRef error = json->Get("error");
-    // Others put the members at the top.
-    text = ReadErrorValue(error.absent() ? *json : error);
-  }
   return Classify(
-      text, reply.http_status,
+      ReadErrorBody(reply.body), reply.http_status,
       ParseRetryAfter(reply.retry_after_ms, reply.retry_after, reply.now));
+}
+
+bool IsAbout(const ProviderReply& reply, absl::string_view member) {
+  const ErrorText text = ReadErrorBody(reply.body);
+  return text.param == member ||
+         absl::StartsWith(text.param, absl::StrCat(member, ".")) ||
+         absl::StrContains(OwnWords(text.message), member);
 }
 
 ProviderError DecodeErrorValue(JsonRef error) {

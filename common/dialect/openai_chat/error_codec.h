@@ -24,6 +24,10 @@ struct ProviderReply {
 };
 ProviderError DecodeError(const ProviderReply& reply);
 
+// Whether the error is about this member of the request: names it as its
+// `param` or in its words. Not if it only repeats what it was sent.
+bool IsAbout(const ProviderReply& reply, absl::string_view member);
+
 // The value of an `error` member that came with HTTP 200, in a stream or as a
 // whole answer. A code that is an HTTP status counts as one.
 ProviderError DecodeErrorValue(JsonRef error);

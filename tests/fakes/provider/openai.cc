@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kCreated = "1790000000";
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kNoStreamOptions =
+    "Unrecognized request argument: stream_options";
 constexpr int kPingMs = 50;
 // So that what was written before an RST has reached the client's socket.
 constexpr int kBeforeResetMs = 20;
@@ -100,8 +102,9 @@ void ReadField(std::string_view key, JsonCursor* json, ChatRequest* request) {
     request->model = json->String();
   } else if (key == "stream") {
     request->stream = json->Bool();
-  } else if (key == "stream_options" && first == '{') {
+  } else if (key == "stream_options") {
     request->has_stream_options = true;
+    if (first != '{') return json->Skip();
     json->Object([&](std::string_view inner) {
       if (inner != "include_usage") return json->Skip();
       request->include_usage = json->Bool();
@@ -622,7 +625,8 @@ Answer RenderCompletion(const Script& script, const ChatRequest& request,
   return answer;
 }
 
-Answer RenderRefusal(const Script& script, long id, Framing framing) {
+Answer RenderRefusal(const Script& script, const ChatRequest& request, long id,
+                     Framing framing) {
   std::string extra = IdHeader(id);
   if (script.retry_after_s >= 0) {
     extra += "retry-after: " + std::to_string(script.retry_after_s) + "\r\n";
@@ -645,16 +649,30 @@ Answer RenderRefusal(const Script& script, long id, Framing framing) {
     answer.outcome = "refused";
     return answer;
   }
-  return RenderError(script.status, "scripted refusal", script.error_type,
-                     script.numeric_code ? std::to_string(script.status)
-                                         : Quoted(script.error_code),
-                     extra, framing);
+  if (script.repeats_request) {
+    Answer answer =
+        RenderWhole(script.status, kJson,
+                    "{\"detail\":[{\"type\":\"missing\",\"loc\":[\"body\","
+                    "\"x\"],\"msg\":\"Field required\",\"input\":" +
+                        std::string(request.body) + "}]}",
+                    extra, framing);
+    answer.outcome = "refused";
+    return answer;
+  }
+  return RenderError(
+      script.status,
+      script.blames_stream_options ? kNoStreamOptions : "scripted refusal",
+      script.error_type,
+      script.numeric_code ? std::to_string(script.status)
+                          : Quoted(script.error_code),
+      extra, framing);
 }
 
 }  // namespace
 
 bool ReadChatRequest(std::string_view body, ChatRequest* request,
                      std::string* error) {
+  request->body = body;
   JsonCursor json(body);
   json.Object([&](std::string_view key) { ReadField(key, &json, request); });
   if (!json.AtEnd()) {
@@ -673,12 +691,11 @@ Answer RenderChat(const Script& script, const ChatRequest& request, long id,
   Answer answer;
   switch (script.fault) {
     case Fault::kRefuse:
-      return RenderRefusal(script, id, framing);
+      return RenderRefusal(script, request, id, framing);
     case Fault::kNoStreamOptions:
       if (!request.has_stream_options) break;
-      return RenderError(400, "Unrecognized request argument: stream_options",
-                         "invalid_request_error", "null", IdHeader(id),
-                         framing);
+      return RenderError(400, kNoStreamOptions, "invalid_request_error", "null",
+                         IdHeader(id), framing);
     case Fault::kResetBefore:
       EndWith(Answer::End::kReset, "reset", &answer);
       return answer;

@@ -12,9 +12,12 @@ namespace fake_provider {
 
 // What a chat request says, as far as an answer depends on it.
 struct ChatRequest {
+  // As it came; outlives this.
+  std::string_view body;
   std::string model;
   bool stream = false;
   bool include_usage = false;
+  // The key stands there, whatever its value.
   bool has_stream_options = false;
   int max_tokens = -1;
   // Answers wanted; 1 to 16.

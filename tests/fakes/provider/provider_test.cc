@@ -330,6 +330,13 @@ TEST_F(ProviderTest, Refuses) {
   EXPECT_THAT(StreamRefused("fault-refuse-502-html"),
               AllOf(StartsWith("HTTP/1.1 502 "), HasSubstr("text/html")));
   EXPECT_THAT(Whole("fault-refuse-529"), StartsWith("HTTP/1.1 529 "));
+  EXPECT_THAT(StreamRefused("fault-refuse-422-repeat"),
+              AllOf(StartsWith("HTTP/1.1 422 "),
+                    HasSubstr("\"input\":{\"model\":\"fault-refuse-422-"),
+                    HasSubstr("stream_options")));
+  EXPECT_THAT(Whole("fault-refuse-400-blame"),
+              HasSubstr("\"message\":\"Unrecognized request argument: "
+                        "stream_options\""));
   EXPECT_THAT(Whole("fault-quota"), HasSubstr("\"insufficient_quota\""));
   EXPECT_THAT(Whole("fault-error-code-number"), HasSubstr("\"code\":400}"));
   EXPECT_THAT(Whole("fault-context-length"),
@@ -419,6 +426,10 @@ TEST_F(ProviderTest, AnswersStrangely) {
   EXPECT_THAT(StreamRefused("fault-no-stream-options"),
               StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Whole("fault-no-stream-options"), StartsWith("HTTP/1.1 200 "));
+  Client client(port());
+  client.Send(Post(
+      ChatBody("fault-no-stream-options", true, ",\"stream_options\":null")));
+  EXPECT_THAT(client.ReadWhole(), StartsWith("HTTP/1.1 400 "));
   // Its request is none for a stream, as far as the answer goes.
   EXPECT_THAT(StreamRefused("fault-no-stream"),
               HasSubstr("\"object\":\"chat.completion\""));

@@ -115,13 +115,20 @@ constexpr Plain kAfter[] = {
     {"bad-json-", Script::Fault::kBadJson},
 };
 
+// In which form a refusal comes.
+void TakeBody(Name* name, Script* script) {
+  if (name->Take("-html")) script->html = true;
+  if (name->Take("-plain")) script->plain_error = true;
+  if (name->Take("-repeat")) script->repeats_request = true;
+  if (name->Take("-blame")) script->blames_stream_options = true;
+}
+
 bool ReadFault(Name* name, Script* script) {
   if (name->Take("refuse-")) {
     int status = 0;
     if (!name->TakeInt(&status) || status < 400 || status > 599) return false;
     Refuse(status, script);
-    if (name->Take("-html")) script->html = true;
-    if (name->Take("-plain")) script->plain_error = true;
+    TakeBody(name, script);
     if (name->Take("-after-")) return name->TakeInt(&script->retry_after_s);
     return true;
   }
@@ -135,6 +142,7 @@ bool ReadFault(Name* name, Script* script) {
     }
     if (!name->TakeInt(&status) || status < 400 || status > 599) return false;
     Refuse(status, script);
+    TakeBody(name, script);
     return true;
   }
   if (name->Take("quota")) {

@@ -68,9 +68,12 @@ struct Script {
   std::string error_type = "server_error";
   std::string error_code = "internal";
   bool numeric_code = false;
-  // The body is a page, or `{"error":"text"}`.
+  // The body is a page, or `{"error":"text"}`, or a validator's that repeats
+  // the request, or blames stream_options.
   bool html = false;
   bool plain_error = false;
+  bool repeats_request = false;
+  bool blames_stream_options = false;
 
   // Half of the prompt's tokens are reported as cached.
   bool cached = false;

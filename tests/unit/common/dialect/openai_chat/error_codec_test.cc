@@ -114,6 +114,46 @@ INSTANTIATE_TEST_SUITE_P(
                   Kind::kRateLimited, "rate_limit_exceeded", 429}),
     [](const auto& info) { return info.param.name; });
 
+TEST(ErrorCodecTest, TellsWhichMemberAnErrorIsAbout) {
+  const auto about = [](const std::string& body) {
+    ProviderReply reply;
+    reply.http_status = 400;
+    reply.body = body;
+    return IsAbout(reply, "stream_options");
+  };
+  const auto error = [](const std::string& members) {
+    return "{\"error\":{" + members + "}}";
+  };
+  EXPECT_TRUE(about(error(R"("message":"no","param":"stream_options")")));
+  EXPECT_TRUE(
+      about(error(R"("message":"no","param":"stream_options.include_usage")")));
+  EXPECT_TRUE(about(
+      error(R"("message":"Unrecognized request argument: stream_options")")));
+  // Servers that repeat what they were sent, in words or as JSON.
+  EXPECT_TRUE(about(
+      R"({"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted","input":{}}]})"));
+  EXPECT_FALSE(about(
+      R"({"detail":[{"type":"missing","loc":["body","messages",0,"role"],"msg":"Field required","input":{"stream_options":{}}}]})"));
+  EXPECT_TRUE(about(
+      R"({"message":"[{'loc': ('body', 'stream_options'), 'msg': 'Extra inputs', 'input': {}}]"})"));
+  EXPECT_FALSE(about(
+      R"({"message":"[{'loc': ('body', 'n'), 'msg': 'x', 'input': {'stream_options': {}}}]"})"));
+  EXPECT_FALSE(
+      about(error(R"("message":"n: bad [input_value={'stream_options'")")));
+  EXPECT_FALSE(about(error(R"("message":"no","param":"stream")")));
+  EXPECT_FALSE(about("<p>stream_options</p>"));
+}
+
+TEST(ErrorCodecTest, PassesTheValidatorsWordsOn) {
+  ProviderReply reply;
+  reply.http_status = 422;
+  reply.body =
+      R"({"detail":[{"type":"missing","loc":["body","messages",0,"role"],"msg":"Field required","input":{}}]})";
+  const ProviderError error = DecodeError(reply);
+  EXPECT_EQ(error.status.message(), "Field required");
+  EXPECT_EQ(DetailOf(error.status)->param(), "messages.0.role");
+}
+
 TEST(ErrorCodecTest, SaysWhoseFaultItIs) {
   ProviderReply reply;
   reply.http_status = 429;
