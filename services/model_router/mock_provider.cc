@@ -37,6 +37,8 @@ Awaitable<absl::Status> MockProvider::Call(const ProviderCall& call,
   MockFormat format(call, clock_.Now());
   const absl::Status read = format.ReadRequest();
   if (!read.ok()) co_return read;
+  const absl::Status allowed = call.before_send(absl::OkStatus());
+  if (!allowed.ok()) co_return allowed;
   const MockAnswer script =
       ScriptMockAnswer(PromptOf(call, format.chat()), format.chat().tools(),
                        TokenBound(call, format.chat()));

@@ -53,10 +53,10 @@ struct ProviderCall {
   // A larger answer cannot be handed on: TooLargeToDeliver.
   size_t max_answer_bytes = std::numeric_limits<size_t>::max();
   AttemptLimits* limits = nullptr;
-  // To be called before the request is sent once more, to the same target and
-  // for the reason given: what may have been seen twice is booked twice. An
-  // error ends the attempt.
-  std::function<absl::Status(const absl::Status& why)> before_resend;
+  // To be called each time before the request is sent, with what the sending
+  // before came to; OK: it is the first. Books it: what may have been seen
+  // twice is booked twice. An error ends the attempt.
+  std::function<absl::Status(const absl::Status& before)> before_send;
 };
 
 // What an attempt came to. Filled as it goes, so that it is right at any end.
@@ -109,8 +109,10 @@ class ModelProvider {
 
   // Performs one attempt. OK: the answer is complete, and what the sink has not
   // got stands in `answer`. An error has its ErrorDetail and is fit for the
-  // client; answer.other_target says whether to ask somebody else. CANCELLED:
-  // the flow was cancelled; whatever was sent to the provider is broken off.
+  // client; answer.other_target says whether to ask somebody else.
+  // INVALID_ARGUMENT before anything was sent: the request cannot be put to the
+  // target. CANCELLED: the flow was cancelled; whatever was sent to the
+  // provider is broken off.
   virtual Awaitable<absl::Status> Call(const ProviderCall& call,
                                        AnswerSink& sink, Answer& answer) = 0;
 };

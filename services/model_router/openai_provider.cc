@@ -336,9 +336,9 @@ Awaitable<absl::Status> OpenAiProvider::Call(const ProviderCall& call,
       absl::ToUnixSeconds(clock_.Now()) <
       refused_until_[call.target->index].load(std::memory_order_relaxed);
   Sending sending{.with_stream_options = call.stream && !refuses};
-  const absl::Status status = co_await Send(call, sink, answer, sending);
+  absl::Status status = co_await Send(call, sink, answer, sending);
   if (!sending.blamed_stream_options) co_return status;
-  CO_RETURN_IF_ERROR(call.before_resend(status));
+  sending.before = std::move(status);
   answer.other_target = OtherTarget::kNo;
   sending.with_stream_options = false;
   co_return co_await Send(call, sink, answer, sending);
@@ -368,12 +368,13 @@ Awaitable<absl::Status> OpenAiProvider::Send(const ProviderCall& call,
   request.connect_timeout = call.limits->connect_timeout();
   request.deadline = call.limits->deadline();
   const std::function<absl::Status()> before_resend = [&call] {
-    return call.before_resend(
+    return call.before_send(
         MakeError(reason::kUpstreamBadResponse,
                   "a kept connection was closed under the request"));
   };
   request.before_resend = &before_resend;
 
+  CO_RETURN_IF_ERROR(call.before_send(sending.before));
   answer.billable = true;
   http::Client& client = *clients_[IoPool::CurrentIndex().value_or(0)];
   auto response = co_await client.Send(request);

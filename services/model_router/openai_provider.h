@@ -53,6 +53,8 @@ class OpenAiProvider final : public ModelProvider {
                  IoPool& io, Clock* clock);
 
   struct Sending {
+    // What the one before came to.
+    absl::Status before;
     bool with_stream_options = false;
     // The last answer put it down to them. Whether rightly, only one to the
     // same request without them can tell.

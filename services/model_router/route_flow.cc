@@ -128,14 +128,12 @@ int64_t RouteFlow::AnswerReserve(const Model& row) const {
 
 Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
   const Target& target = *targets_[index];
-  ++attempts_;
   answer_ = Answer();
   began_ = parts_.clock->Now();
 
   v1::Started started;
   started.set_provider(target.provider->name);
   started.set_provider_model(target.model);
-  started.set_attempt(attempts_);
   ProviderCall provider_call;
   if (conversation_) {
     conversation_->Fit(target.row->context_tokens, AnswerReserve(*target.row));
@@ -158,15 +156,13 @@ Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
   StreamRelay relay(sink_, std::move(started));
 
   // One reference to capture, so that nothing is allocated.
-  auto resend = [&](const absl::Status& why) {
-    return Resend(target, why, limits, relay);
+  auto begin = [&](const absl::Status& before) {
+    return BeginSending(target, before, limits, relay);
   };
-  provider_call.before_resend = [&resend](const absl::Status& why) {
-    return resend(why);
+  provider_call.before_send = [&begin](const absl::Status& before) {
+    return begin(before);
   };
 
-  CO_RETURN_IF_ERROR(OpenRow(target, began_));
-  parts_.observer->OnAttemptBegun(target);
   absl::Status status = co_await parts_.providers[target.provider->index]->Call(
       provider_call, relay, answer_);
   if (row_open_) CloseRow(target, status, limits);
@@ -195,14 +191,17 @@ absl::Status RouteFlow::OpenRow(const Target& target, absl::Time now) {
   return absl::OkStatus();
 }
 
-absl::Status RouteFlow::Resend(const Target& target, const absl::Status& why,
-                               const AttemptLimits& limits,
-                               StreamRelay& relay) {
-  // Nothing was answered; most likely the request did not even come.
-  answer_.billable = false;
-  CloseRow(target, why, limits);
+absl::Status RouteFlow::BeginSending(const Target& target,
+                                     const absl::Status& before,
+                                     const AttemptLimits& limits,
+                                     StreamRelay& relay) {
+  if (!before.ok()) {
+    // Nothing was answered; most likely the request did not even come.
+    answer_.billable = false;
+    CloseRow(target, before, limits);
+    answer_.billable = true;
+  }
   relay.set_attempt(++attempts_);
-  answer_.billable = true;
   RETURN_IF_ERROR(OpenRow(target, parts_.clock->Now()));
   parts_.observer->OnAttemptBegun(target);
   return absl::OkStatus();

@@ -56,10 +56,10 @@ class RouteFlow {
   v1::Cost TotalCost() const;
 
   absl::Status OpenRow(const Target& target, absl::Time now);
-  // The request goes out once more to the same target, since its first sending
-  // came to `why`: an attempt of its own.
-  absl::Status Resend(const Target& target, const absl::Status& why,
-                      const AttemptLimits& limits, StreamRelay& relay);
+  // The request goes out to the target: the first time, or once more since
+  // `before` came of it. Each is an attempt with a row of its own.
+  absl::Status BeginSending(const Target& target, const absl::Status& before,
+                            const AttemptLimits& limits, StreamRelay& relay);
   // Books what the attempt came to.
   void CloseRow(const Target& target, const absl::Status& status,
                 const AttemptLimits& limits);

@@ -762,6 +762,30 @@ TEST_F(ModelRouterTest, ATargetThatTakesNoStreamOptionsIsAskedWithout) {
   ExpectBooked();
 }
 
+TEST_F(ModelRouterTest, ATypedRequestThatCannotBeSpelledIsNoAttempt) {
+  StartProvider();
+  AddModel("m", {"fake-3x0"});
+  StartServer();
+  v1::RouteRequest request = Typed("m", false);
+  chat::v1::OpaquePart& extra =
+      *request.mutable_typed()->mutable_chat()->add_extras();
+  extra.set_dialect("openai_chat");
+  extra.set_json(R"({"store":true})");
+  const auto call = Route(request);
+  ASSERT_TRUE(call->last().has_failed());
+  EXPECT_EQ(call->last().failed().detail().reason(), "unsupported_parameter");
+  EXPECT_EQ(call->last().failed().receipt().steps_size(), 0);
+  EXPECT_THAT(
+      metrics::ToText(server_->CollectMetrics()),
+      HasSubstr(
+          R"(agentgw_upstream_requests_total{class="caller",model="fake-3x0",provider="up"} 0)"));
+  EXPECT_EQ(Log().size(), 0u);
+  // The next one is the first in the ledger.
+  Route(Typed("m", false));
+  EXPECT_EQ(AwaitRows(1).size(), 1u);
+  ExpectBooked();
+}
+
 // Of a request that is bad anyhow nothing is learnt, whatever its error says or
 // repeats.
 TEST_F(ModelRouterTest, StreamOptionsAreNotBlamedForABadRequest) {

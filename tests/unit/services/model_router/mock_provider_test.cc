@@ -32,6 +32,7 @@ class MockProviderTest : public testing::Test {
     target_.model = "mock";
     call_.target = &target_;
     call_.request = &request_;
+    call_.before_send = [](const absl::Status&) { return absl::OkStatus(); };
     request_.mutable_context()->set_request_id("req_77");
   }
 

@@ -39,6 +39,8 @@ struct Attempt {
   bool billable = true;
   // A kept connection dies under the request first.
   bool resends = false;
+  // The request cannot be spelled for the target, so that nothing is sent.
+  bool unfit = false;
   // Of a whole answer.
   size_t answer_bytes = 0;
 };
@@ -59,10 +61,15 @@ class FakeProvider final : public ModelProvider {
     first_deadline = call.limits->deadline();
     const Attempt attempt = std::move(script.front());
     script.pop_front();
+    if (attempt.unfit) {
+      co_return MakeError(reason::kInvalidValue, "no place for it");
+    }
+    const absl::Status first = call.before_send(absl::OkStatus());
+    if (!first.ok()) co_return first;
     answer.billable = attempt.billable;
     if (attempt.resends) {
       const absl::Status allowed =
-          call.before_resend(MakeError(reason::kUpstreamUnavailable, "died"));
+          call.before_send(MakeError(reason::kUpstreamUnavailable, "died"));
       if (!allowed.ok()) co_return allowed;
     }
     for (const Attempt::Step& step : attempt.steps) {
@@ -418,6 +425,16 @@ TEST_F(RouteFlowTest, WhatIsSentTwiceIsBookedTwice) {
   EXPECT_EQ(rows[1].outcome(), OUTCOME_COMPLETED);
 }
 
+TEST_F(RouteFlowTest, WhatCannotBeSentIsNoAttempt) {
+  provider_.script = {{.unfit = true}};
+  RunToEnd();
+  EXPECT_EQ(failed().detail().reason(), reason::kInvalidValue);
+  EXPECT_FALSE(failed().has_receipt());
+  EXPECT_THAT(provider_.targets, ElementsAre("p/one"));
+  EXPECT_THAT(observer_.ended, IsEmpty());
+  EXPECT_THAT(rows(), IsEmpty());
+}
+
 TEST_F(RouteFlowTest, ABrokenStreamIsNotStartedAnew) {
   provider_.script = {{.steps = {{"a"}},
                        .error = MakeError(reason::kUpstreamBadResponse, "cut"),
@@ -500,9 +517,11 @@ TEST_F(RouteFlowTest, NothingIsSpentThatCannotBeBooked) {
     if (!ticket.ok()) break;
     open.push_back(*ticket);
   }
+  provider_.script = {{.steps = {{"a"}}}};
   Start();
   ASSERT_TRUE(flow_->ended());
-  EXPECT_THAT(provider_.targets, IsEmpty());
+  EXPECT_THAT(observer_.ended, IsEmpty());
+  EXPECT_EQ(sink_.messages.size(), 1u);
   EXPECT_EQ(failed().detail().reason(), "usage_spool_full");
   EXPECT_TRUE(failed().detail().has_retry_delay());
   for (const auto& ticket : open) spool_->End(ticket, row);
