@@ -39,8 +39,6 @@ struct ProviderCall {
   const Target* target = nullptr;
   // Of the request's body; null for a typed one.
   const dialect::openai_chat::Envelope* envelope = nullptr;
-  // What the model's row allows a typed request to ask.
-  const dialect::AuthorityPolicy* policy = nullptr;
   // Stored messages that go in front of the request's, oldest first.
   absl::Span<const chat::v1::Message* const> stored;
   // Goes first of all. Empty: the request has its own, or there is none.

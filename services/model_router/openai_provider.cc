@@ -74,9 +74,9 @@ absl::Status BuildBody(const ProviderCall& call, bool with_stream_options,
     encoding.model = call.target->model;
     encoding.stream = call.stream;
     encoding.include_usage = call.stream && with_stream_options;
-    ASSIGN_OR_RETURN(
-        body.encoded,
-        openai_chat::EncodeRequest(WithStored(call), encoding, *call.policy));
+    ASSIGN_OR_RETURN(body.encoded,
+                     openai_chat::EncodeRequest(WithStored(call), encoding,
+                                                call.target->row->allow));
     body.whole = body.encoded;
     body.segments = std::span(&body.whole, 1);
     return absl::OkStatus();

@@ -32,21 +32,22 @@ Awaitable<absl::Status> RouteFlow::Run() {
   absl::Status error = Check();
   if (!error.ok()) co_return co_await Fail(error);
 
-  for (size_t at = 0;;) {
-    size_t next = at + 1;
-    error = co_await Attempt(at, next < targets_.size());
+  for (size_t at = 0; at < targets_.size(); ++at) {
+    const Target& target = *targets_[at];
+    if (!MayHelp(target)) continue;
+    error = co_await Attempt(target, at + 1 < targets_.size());
     if (error.ok() || absl::IsCancelled(error)) co_return error;
-    while (next < targets_.size() && !MayHelp(at, next, answer_.other_target)) {
-      ++next;
+    if (!sent_ && absl::IsInvalidArgument(error) && target.row != model_) {
+      // Fit for the model asked for, if not for this one.
+      if (failure_.ok()) failure_ = error;
+      continue;
     }
-    if (committed_ || next == targets_.size() ||
-        call_.Expired(parts_.clock->Now())) {
-      co_return co_await Fail(error);
-    }
-    parts_.observer->OnFallback(*targets_[at], *targets_[next],
-                                ReasonOf(error));
-    at = next;
+    failed_ = &target;
+    failure_ = error;
+    other_target_ = answer_.other_target;
+    if (committed_ || call_.Expired(parts_.clock->Now())) break;
   }
+  co_return co_await Fail(failure_);
 }
 
 absl::Status RouteFlow::Check() {
@@ -67,6 +68,16 @@ absl::Status RouteFlow::Check() {
                           {.planned = request_.planned_target(),
                            .last = request_.session().last_target()},
                           parts_.draw());
+  if (envelope_) {
+    // The fallback model may allow less than the one asked for.
+    const auto refuses = [this](const Target* target) {
+      return !dialect::CheckAuthority(envelope_->authority_uses,
+                                      target->row->allow)
+                  .ok();
+    };
+    targets_.erase(std::remove_if(targets_.begin(), targets_.end(), refuses),
+                   targets_.end());
+  }
   return absl::OkStatus();
 }
 
@@ -114,11 +125,13 @@ absl::Status RouteFlow::ReadConversation() {
   return absl::OkStatus();
 }
 
-bool RouteFlow::MayHelp(size_t at, size_t next, OtherTarget other) const {
-  if (other != OtherTarget::kLargerContext) return other == OtherTarget::kYes;
-  const int64_t failed = targets_[at]->row->context_tokens;
-  const int64_t offered = targets_[next]->row->context_tokens;
-  return offered == 0 || offered > failed;
+bool RouteFlow::MayHelp(const Target& next) const {
+  if (failed_ == nullptr) return true;
+  if (other_target_ != OtherTarget::kLargerContext) {
+    return other_target_ == OtherTarget::kYes;
+  }
+  const int64_t offered = next.row->context_tokens;
+  return offered == 0 || offered > failed_->row->context_tokens;
 }
 
 int64_t RouteFlow::AnswerReserve(const Model& row) const {
@@ -126,9 +139,10 @@ int64_t RouteFlow::AnswerReserve(const Model& row) const {
   return std::min(row.max_output_tokens, row.context_tokens / 4);
 }
 
-Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
-  const Target& target = *targets_[index];
+Awaitable<absl::Status> RouteFlow::Attempt(const Target& target,
+                                           bool another_left) {
   answer_ = Answer();
+  sent_ = false;
   began_ = parts_.clock->Now();
 
   v1::Started started;
@@ -147,7 +161,6 @@ Awaitable<absl::Status> RouteFlow::Attempt(size_t index, bool another_left) {
   provider_call.request = &request_;
   provider_call.target = &target;
   provider_call.envelope = envelope_ ? &*envelope_ : nullptr;
-  provider_call.policy = &model_->allow;
   provider_call.stream = stream_;
   provider_call.max_output_tokens = request_.grant().max_output_tokens();
   provider_call.want_turn = request_.want_turn();
@@ -200,9 +213,12 @@ absl::Status RouteFlow::BeginSending(const Target& target,
     answer_.billable = false;
     CloseRow(target, before, limits);
     answer_.billable = true;
+  } else if (failed_ != nullptr) {
+    parts_.observer->OnFallback(*failed_, target, ReasonOf(failure_));
   }
   relay.set_attempt(++attempts_);
   RETURN_IF_ERROR(OpenRow(target, parts_.clock->Now()));
+  sent_ = true;
   parts_.observer->OnAttemptBegun(target);
   return absl::OkStatus();
 }

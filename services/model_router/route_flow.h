@@ -42,12 +42,13 @@ class RouteFlow {
   // a guess.
   int64_t AnswerReserve(const Model& row) const;
 
-  // Whether the target at `next` may do better than what failed at `at`.
-  bool MayHelp(size_t at, size_t next, OtherTarget other) const;
+  // Whether `next` may do better than the target that failed last.
+  bool MayHelp(const Target& next) const;
 
-  // One attempt at the target at `index`. OK: done, the last event is written.
-  // Else `committed` says whether the caller has seen a part of it.
-  Awaitable<absl::Status> Attempt(size_t index, bool another_left);
+  // Asks one target. OK: done, the last event is written. Else `sent_` says
+  // whether it was asked at all, `committed_` whether the caller has seen a
+  // part of an answer.
+  Awaitable<absl::Status> Attempt(const Target& target, bool another_left);
   Awaitable<absl::Status> Complete(const Target& target,
                                    const AttemptLimits& limits,
                                    StreamRelay& relay);
@@ -85,8 +86,14 @@ class RouteFlow {
   UsageRow row_;
   UsageSpool::Ticket ticket_;
   bool row_open_ = false;
+  bool sent_ = false;
   absl::Time began_;
   bool committed_ = false;
+
+  // Of the last target that was asked and failed, and what to tell the caller.
+  const Target* failed_ = nullptr;
+  absl::Status failure_;
+  OtherTarget other_target_ = OtherTarget::kYes;
 
   // Of all attempts.
   int32_t attempts_ = 0;

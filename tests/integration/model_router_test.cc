@@ -634,6 +634,33 @@ TEST_F(ModelRouterTest, TheFallbackModelIsTheLastTarget) {
   EXPECT_EQ(call->last().started().provider_model(), "fake-3x0");
 }
 
+TEST_F(ModelRouterTest, TheFallbackGetsNothingThatItsRowRefuses) {
+  StartProvider();
+  AddModel("m", {"fault-refuse-500"});
+  AddModel("fb", {"fake-3x0"});
+  config_.mutable_routing()->set_fallback_model("fb");
+  config_.mutable_models()->at("m").mutable_allow()->set_stored_data(true);
+  StartServer();
+  v1::RouteRequest encoded = Encoded("m", false);
+  encoded.mutable_encoded()->set_body(
+      R"({"model":"m","store":true,"messages":[{"role":"user","content":"x"}]})");
+  v1::RouteRequest typed = Typed("m", false);
+  chat::v1::OpaquePart& extra =
+      *typed.mutable_typed()->mutable_chat()->add_extras();
+  extra.set_dialect("openai_chat");
+  extra.set_json(R"({"store":true})");
+  for (const v1::RouteRequest& request : {encoded, typed}) {
+    const auto call = Route(request);
+    ASSERT_TRUE(call->last().has_failed()) << call->last().DebugString();
+    EXPECT_EQ(call->last().failed().detail().reason(), "upstream_bad_response");
+  }
+  ASSERT_EQ(Log().size(), 2u);
+  for (const boost::json::object& record : Log()) {
+    EXPECT_EQ(record.at("model").as_string(), "fault-refuse-500");
+  }
+  ExpectBooked();
+}
+
 TEST_F(ModelRouterTest, ACallerThatLeavesClosesTheProvidersConnection) {
   StartProvider();
   AddModel("m", {"fake-1000x10"});

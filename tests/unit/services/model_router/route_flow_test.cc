@@ -435,6 +435,47 @@ TEST_F(RouteFlowTest, WhatCannotBeSentIsNoAttempt) {
   EXPECT_THAT(rows(), IsEmpty());
 }
 
+Attempt Down() {
+  return {.error = MakeError(reason::kUpstreamUnavailable, "down"),
+          .other_target = OtherTarget::kYes,
+          .billable = false};
+}
+
+// What the model asked for allows, and the fallback does not.
+TEST_F(RouteFlowTest, TheFallbackIsNotAskedForWhatItsRowRefuses) {
+  auto config = ParseText<config::v1::Config>(kConfig);
+  config.mutable_models()->at("m").mutable_allow()->set_stored_data(true);
+  UseEncoded(
+      R"({"model":"m","stream":true,"store":true,"messages":[{"role":"user","content":"x"}]})");
+  for (const bool allowed : {false, true}) {
+    config.mutable_models()->at("large").mutable_allow()->set_stored_data(
+        allowed);
+    UseCatalogue(config);
+    provider_.targets.clear();
+    provider_.script = {Down(), Down(), Down()};
+    RunToEnd();
+    EXPECT_EQ(provider_.targets.size(), allowed ? 3u : 2u);
+    EXPECT_EQ(failed().detail().reason(), reason::kUpstreamUnavailable);
+  }
+  // The other way round it is the caller's error.
+  config.mutable_models()->at("m").clear_allow();
+  UseCatalogue(config);
+  provider_.targets.clear();
+  RunToEnd();
+  EXPECT_EQ(failed().detail().reason(), reason::kUnsupportedParameter);
+  EXPECT_THAT(provider_.targets, IsEmpty());
+}
+
+TEST_F(RouteFlowTest, AFallbackThatARequestDoesNotFitIsSkipped) {
+  provider_.script = {Down(), Down(), {.unfit = true}};
+  RunToEnd();
+  EXPECT_THAT(provider_.targets, ElementsAre("p/one", "p/two", "p/large"));
+  EXPECT_EQ(failed().detail().reason(), reason::kUpstreamUnavailable);
+  EXPECT_EQ(failed().receipt().steps_size(), 2);
+  EXPECT_THAT(observer_.fallbacks,
+              ElementsAre("p/one>p/two upstream_unavailable"));
+}
+
 TEST_F(RouteFlowTest, ABrokenStreamIsNotStartedAnew) {
   provider_.script = {{.steps = {{"a"}},
                        .error = MakeError(reason::kUpstreamBadResponse, "cut"),
