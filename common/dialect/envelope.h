@@ -11,6 +11,10 @@
 
 namespace gateway::dialect {
 
+// The largest bound of an answer's tokens that a request may name: what servers
+// hold in 32 bits.
+inline constexpr int64_t kMaxOutputTokens = 2'147'483'647;
+
 // What the gateway needs to know of a request before it forwards the caller's
 // bytes, in whatever dialect they are. Each dialect extends it by the places
 // where its splice has to cut.

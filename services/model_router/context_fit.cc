@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -155,6 +156,13 @@ int64_t TurnTokens(const v1::StoredTurn& turn) {
     for (const Message& message : *messages) tokens += MessageTokens(message);
   }
   return tokens;
+}
+
+int64_t AnswerReserve(int64_t asked, int64_t max_output_tokens,
+                      int64_t context_tokens) {
+  if (asked <= 0) return std::min(max_output_tokens, context_tokens / 4);
+  if (max_output_tokens > 0) asked = std::min(asked, max_output_tokens);
+  return std::min(asked, context_tokens / 2);
 }
 
 bool BeginsWithToolResult(const Messages& messages) {

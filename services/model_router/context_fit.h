@@ -24,6 +24,13 @@ int64_t MessageTokens(const chat::v1::Message& message);
 // The stored count, or if that is not known the sum of its messages.
 int64_t TurnTokens(const v1::StoredTurn& turn);
 
+// How many tokens of a context to keep for the answer. `asked`: the request's
+// bound; 0: it names none, so a guess. No more than the model can answer, and
+// no more than half of the context: a bound is seldom reached, and must not
+// cost the conversation. 0 of the others: not known.
+int64_t AnswerReserve(int64_t asked, int64_t max_output_tokens,
+                      int64_t context_tokens);
+
 // How many of the oldest `turns` to leave out, so that the rest and
 // `other_tokens` (the request itself and the answer it asks for) fit into
 // `context_tokens`; 0 of these: not known, so nothing is left out. A tool's

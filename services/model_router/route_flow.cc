@@ -1,5 +1,7 @@
 #include "services/model_router/route_flow.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -104,6 +106,13 @@ absl::Status RouteFlow::CheckEncoded() {
 absl::Status RouteFlow::CheckTyped() {
   const chat::v1::ChatRequest& chat = request_.typed().chat();
   if (chat.messages().empty()) return MissingParameter("messages");
+  if (chat.has_max_output_tokens() &&
+      (chat.max_output_tokens() < 1 ||
+       chat.max_output_tokens() > dialect::kMaxOutputTokens)) {
+    return InvalidParameter(
+        "max_output_tokens",
+        absl::StrCat("is not from 1 to ", dialect::kMaxOutputTokens));
+  }
   stream_ = request_.typed().stream();
   asked_output_tokens_ = chat.max_output_tokens();
   prompt_estimate_ = EstimateTokens(chat.ByteSizeLong());
@@ -134,11 +143,6 @@ bool RouteFlow::MayHelp(const Target& next) const {
   return offered == 0 || offered > failed_->row->context_tokens;
 }
 
-int64_t RouteFlow::AnswerReserve(const Model& row) const {
-  if (asked_output_tokens_ > 0) return asked_output_tokens_;
-  return std::min(row.max_output_tokens, row.context_tokens / 4);
-}
-
 Awaitable<absl::Status> RouteFlow::Attempt(const Target& target,
                                            bool another_left) {
   answer_ = Answer();
@@ -150,7 +154,10 @@ Awaitable<absl::Status> RouteFlow::Attempt(const Target& target,
   started.set_provider_model(target.model);
   ProviderCall provider_call;
   if (conversation_) {
-    conversation_->Fit(target.row->context_tokens, AnswerReserve(*target.row));
+    const int64_t context = target.row->context_tokens;
+    conversation_->Fit(context,
+                       AnswerReserve(asked_output_tokens_,
+                                     target.row->max_output_tokens, context));
     prompt_estimate_ = conversation_->prompt_tokens();
     provider_call.stored = conversation_->stored();
     provider_call.system_text = conversation_->system_text();

@@ -38,10 +38,6 @@ class RouteFlow {
   absl::Status CheckTyped();
   absl::Status ReadConversation();
 
-  // How much of a context is kept for the answer: what the request asks for, or
-  // a guess.
-  int64_t AnswerReserve(const Model& row) const;
-
   // Whether `next` may do better than the target that failed last.
   bool MayHelp(const Target& next) const;
 

@@ -271,8 +271,9 @@ class Reader {
     if (!scan_.ReadNumber(&number)) return BadJson();
     span->end = scan_.offset();
     int64_t value;
-    if (!ParseInt64(number, &value) || value < 1) {
-      return WrongValue(name, "a whole number of at least 1");
+    if (!ParseInt64(number, &value) || value < 1 || value > kMaxOutputTokens) {
+      return WrongValue(
+          name, absl::StrCat("a whole number from 1 to ", kMaxOutputTokens));
     }
     envelope_.max_output_tokens =
         std::max(envelope_.max_output_tokens.value_or(0), value);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "services/model_router/pricing.h"
 
 namespace gateway::model_router {
@@ -106,6 +108,23 @@ TEST(MessageTokensTest, APictureDoesNotCountByItsBytes) {
   Message message;
   message.add_content()->mutable_image()->set_data(std::string(100'000, 'x'));
   EXPECT_EQ(MessageTokens(message), 1004);
+}
+
+TEST(AnswerReserveTest, IsWhatIsAskedForWithinReason) {
+  EXPECT_EQ(AnswerReserve(100, 0, 1000), 100);
+  EXPECT_EQ(AnswerReserve(100, 50, 1000), 50);
+  // However large it is, half is left for the conversation.
+  EXPECT_EQ(AnswerReserve(1000, 0, 1000), 500);
+  EXPECT_EQ(AnswerReserve(1000, 800, 1000), 500);
+  EXPECT_EQ(AnswerReserve(std::numeric_limits<int64_t>::max(), 0, 1000), 500);
+  EXPECT_EQ(AnswerReserve(1000, 0, 0), 0);
+}
+
+TEST(AnswerReserveTest, IsAGuessIfNothingIsAskedFor) {
+  EXPECT_EQ(AnswerReserve(0, 100, 1000), 100);
+  EXPECT_EQ(AnswerReserve(0, 800, 1000), 250);
+  EXPECT_EQ(AnswerReserve(0, 0, 1000), 0);
+  EXPECT_EQ(AnswerReserve(0, 100, 0), 0);
 }
 
 TEST(FindCommonPrefixTest, FindsWholeTurnsOnly) {

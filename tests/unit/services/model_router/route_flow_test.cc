@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <deque>
+#include <limits>
 
 #include "common/status/error.h"
 #include "services/model_router/frames.h"
@@ -676,6 +677,26 @@ TEST_F(RouteFlowTest, TheOldestTurnsGoAndMoreFitElsewhere) {
   Start();
   EXPECT_THAT(provider_.stored, ElementsAre("q2", "a2"));
   EXPECT_EQ(sink_.messages[0].started().dropped_turns(), 1);
+}
+
+// A bound as large as the context, or one that no sum can hold.
+TEST_F(RouteFlowTest, ALargeBoundDoesNotCostTheConversation) {
+  *request_.mutable_session() = ParseText<v1::SessionContext>(kSession);
+  request_.mutable_session()->mutable_turns(0)->set_token_count(100);
+  for (const int64_t bound : {int64_t{1000}, dialect::kMaxOutputTokens}) {
+    request_.mutable_typed()->mutable_chat()->set_max_output_tokens(bound);
+    provider_.script = {{.steps = {{"a"}}}};
+    RunToEnd();
+    EXPECT_THAT(provider_.stored, ElementsAre("q1", "a1", "q2", "a2"));
+  }
+  for (const int64_t bound :
+       {int64_t{-1}, int64_t{0}, dialect::kMaxOutputTokens + 1,
+        std::numeric_limits<int64_t>::max()}) {
+    request_.mutable_typed()->mutable_chat()->set_max_output_tokens(bound);
+    RunToEnd();
+    EXPECT_EQ(failed().detail().reason(), reason::kInvalidValue);
+    EXPECT_EQ(failed().detail().param(), "max_output_tokens");
+  }
 }
 
 TEST_F(RouteFlowTest, AWholeHistoryBranchesWhereItDiffers) {
