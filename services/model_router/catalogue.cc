@@ -168,6 +168,15 @@ class CatalogueReader {
     if (row.has_max_connections()) {
       Fault(key + ".maxConnections", "mock has no connections");
     }
+    if (row.max_tokens_field() != config::v1::MAX_TOKENS_FIELD_UNSPECIFIED) {
+      Fault(key + ".maxTokensField", "mock has none");
+    }
+    if (row.reasoning_field() != config::v1::REASONING_FIELD_UNSPECIFIED) {
+      Fault(key + ".reasoningField", "mock has none");
+    }
+    if (row.developer_as_system()) {
+      Fault(key + ".developerAsSystem", "mock knows the role");
+    }
     const absl::Duration interval = ToDuration(row.mock().token_interval());
     const absl::Duration delay = ToDuration(row.mock().first_token_delay());
     if (interval < absl::ZeroDuration()) {
@@ -207,6 +216,16 @@ class CatalogueReader {
     if (!row.ca_file().empty() && absl::StartsWith(url, "http://")) {
       Fault(key + ".caFile", "only with a baseUrl of https://");
     }
+    if (row.max_tokens_field() == config::v1::MAX_TOKENS_FIELD_MAX_TOKENS) {
+      provider.max_tokens_field = "max_tokens";
+    }
+    if (row.reasoning_field() ==
+        config::v1::REASONING_FIELD_REASONING_CONTENT) {
+      provider.reasoning_field = "reasoning_content";
+    } else if (row.reasoning_field() == config::v1::REASONING_FIELD_REASONING) {
+      provider.reasoning_field = "reasoning";
+    }
+    provider.developer_as_system = row.developer_as_system();
     ReadCount(key + ".maxIdleConnections", row.has_max_idle_connections(),
               row.max_idle_connections(), provider.max_idle_connections);
     ReadCount(key + ".maxConnections", row.has_max_connections(),

@@ -41,6 +41,11 @@ struct Provider {
   // Of each io thread.
   int max_idle_connections = 64;
   int max_connections = 1024;
+  // How its server spells what servers spell differently. No reasoning field:
+  // none is sent.
+  std::string max_tokens_field = "max_completion_tokens";
+  std::string reasoning_field;
+  bool developer_as_system = false;
   // Only of mock.
   absl::Duration token_interval;
   absl::Duration first_token_delay;

@@ -69,9 +69,15 @@ struct OutgoingBody {
 
 absl::Status BuildBody(const ProviderCall& call, bool with_stream_options,
                        OutgoingBody& body) {
+  const Provider& provider = *call.target->provider;
+  openai_chat::MessageEncoding messages;
+  messages.reasoning_field = provider.reasoning_field;
+  messages.developer_as_system = provider.developer_as_system;
   if (call.envelope == nullptr) {
     openai_chat::RequestEncoding encoding;
     encoding.model = call.target->model;
+    encoding.max_tokens_field = provider.max_tokens_field;
+    encoding.messages = messages;
     encoding.stream = call.stream;
     encoding.include_usage = call.stream && with_stream_options;
     ASSIGN_OR_RETURN(body.encoded,
@@ -88,7 +94,8 @@ absl::Status BuildBody(const ProviderCall& call, bool with_stream_options,
   options.max_output_tokens = call.max_output_tokens;
   options.stored = call.stored;
   options.system_text = call.system_text;
-  options.messages.from_store = true;
+  options.max_tokens_field = provider.max_tokens_field;
+  options.messages = messages;
   ASSIGN_OR_RETURN(body.spliced,
                    openai_chat::Splice(call.request->encoded().body(),
                                        *call.envelope, options));

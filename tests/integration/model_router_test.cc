@@ -458,6 +458,73 @@ TEST_F(ModelRouterTest, ASessionIsSplicedInFrontAndComesBackAsATurn) {
   }
 }
 
+// What differs between servers goes out as the provider's config says.
+TEST_F(ModelRouterTest, AServersSpellingsAreConfigured) {
+  fake_provider::Server::Options options;
+  options.service.log_bodies = true;
+  StartProvider(options);
+  AddModel("m", {"fake-3x0"});
+  v1::SessionContext session;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"pb(
+        mode: SESSION_MODE_NEW
+        turns {
+          turn_id: "t1"
+          request_messages {
+            role: ROLE_USER
+            content { text { text: "q" } }
+          }
+          answer_messages {
+            role: ROLE_ASSISTANT
+            content { reasoning { text: "hm" } }
+            content { text { text: "a" } }
+          }
+        }
+      )pb",
+      &session));
+  v1::RouteRequest typed = Typed("m", false);
+  chat::v1::Message& developer =
+      *typed.mutable_typed()->mutable_chat()->add_messages();
+  developer.set_role(chat::v1::ROLE_DEVELOPER);
+  developer.add_content()->mutable_text()->set_text("brief");
+  v1::RouteRequest encoded = Encoded("m", false);
+  for (v1::RouteRequest* request : {&typed, &encoded}) {
+    *request->mutable_session() = session;
+    request->mutable_grant()->set_max_output_tokens(7);
+  }
+  const auto bodies = [&] {
+    StartServer();
+    Route(typed);
+    Route(encoded);
+    StopServer();
+    std::vector<std::string> sent;
+    for (const boost::json::object& record : Log()) {
+      sent.emplace_back(record.at("body").as_string());
+    }
+    return sent;
+  };
+  auto sent = bodies();
+  ASSERT_EQ(sent.size(), 2u);
+  for (const std::string& body : sent) {
+    EXPECT_THAT(body, HasSubstr(R"("max_completion_tokens":7)"));
+    EXPECT_THAT(body, Not(HasSubstr("reasoning")));
+  }
+  EXPECT_THAT(sent[0], HasSubstr(R"("role":"developer")"));
+
+  config::v1::Provider& up = (*config_.mutable_providers())["up"];
+  up.set_max_tokens_field(config::v1::MAX_TOKENS_FIELD_MAX_TOKENS);
+  up.set_developer_as_system(true);
+  up.set_reasoning_field(config::v1::REASONING_FIELD_REASONING);
+  sent = bodies();
+  ASSERT_EQ(sent.size(), 4u);
+  for (const std::string& body : {sent[2], sent[3]}) {
+    EXPECT_THAT(body, HasSubstr(R"("max_tokens":7)"));
+    EXPECT_THAT(body, HasSubstr(R"("reasoning":"hm")"));
+  }
+  EXPECT_THAT(sent[2], Not(HasSubstr("developer")));
+  EXPECT_THAT(sent[2], HasSubstr(R"("role":"system","content":"brief")"));
+}
+
 TEST_F(ModelRouterTest, TheMockNeedsNoProvider) {
   StartProvider();
   StartServer();  // no models

@@ -349,6 +349,14 @@ void AddOfProviders(std::vector<Row>& rows) {
       });
   add("maxConnections", http, ", maxConnections: 3",
       [](const Provider& p, const std::string&) { return p.max_connections; });
+  add("maxTokensField", http, ", maxTokensField: max_tokens",
+      [](const Provider& p, const std::string&) { return p.max_tokens_field; });
+  add("developerAsSystem", http, ", developerAsSystem: true",
+      [](const Provider& p, const std::string&) {
+        return p.developer_as_system;
+      });
+  add("reasoningField", http, ", reasoningField: reasoning_content",
+      [](const Provider& p, const std::string&) { return p.reasoning_field; });
   add("mock.tokenInterval", mock, ", mock: {tokenInterval: 3s}",
       [](const Provider& p, const std::string&) { return p.token_interval; });
   add("mock.firstTokenDelay", mock, ", mock: {firstTokenDelay: 3s}",

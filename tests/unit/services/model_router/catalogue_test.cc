@@ -142,6 +142,9 @@ TEST(CatalogueTest, ListsEveryFaultWithItsKey) {
         ca_file: "/ca.pem"
         max_connections: 3
         max_idle_connections: 2
+        max_tokens_field: MAX_TOKENS_FIELD_MAX_TOKENS
+        reasoning_field: REASONING_FIELD_REASONING
+        developer_as_system: true
       }
     }
     providers {
@@ -174,6 +177,9 @@ TEST(CatalogueTest, ListsEveryFaultWithItsKey) {
                     HasSubstr("providers.m.caFile: mock has none"),
                     HasSubstr("providers.m.maxConnections: mock has no"),
                     HasSubstr("providers.m.maxIdleConnections: mock has no"),
+                    HasSubstr("providers.m.maxTokensField: mock has none"),
+                    HasSubstr("providers.m.reasoningField: mock has none"),
+                    HasSubstr("providers.m.developerAsSystem: mock knows"),
                     HasSubstr("providers.plain.caFile: only with a baseUrl"),
                     HasSubstr("models.empty.targets: at least one"),
                     HasSubstr("models.bad.targets[0].provider: `nowhere`"),
