@@ -98,7 +98,7 @@ MessageRole FindRole(absl::string_view role) {
 class Reader {
  public:
   Reader(absl::string_view body, const EnvelopeLimits& limits)
-      : scan_(body), limits_(limits) {
+      : body_(body), scan_(body), limits_(limits) {
     envelope_.size = body.size();
   }
 
@@ -122,6 +122,11 @@ class Reader {
         return RepeatedKey(kRows[row].name);
       }
       seen_ |= bit;
+      if (kRows[row].rule == Rule::kStreamOptions) {
+        // With its quote.
+        envelope_.stream_options_key =
+            static_cast<size_t>(key.raw.data() - body_.data()) - 1;
+      }
       RETURN_IF_ERROR(ReadField(kRows[row]));
     }
     if (!scan_.Finish()) return BadJson();
@@ -523,6 +528,7 @@ class Reader {
     return Check();
   }
 
+  const absl::string_view body_;
   JsonScanner scan_;
   const EnvelopeLimits& limits_;
   Envelope envelope_;

@@ -21,6 +21,8 @@ struct Envelope : dialect::Envelope {
   size_t members_begin = 0;
   ByteSpan model_value;
   ByteSpan stream_options;
+  // Where its key begins.
+  size_t stream_options_key = 0;
   // Within stream_options.
   ByteSpan include_usage_value;
   bool stream_options_has_members = false;

@@ -8,11 +8,26 @@
 namespace gateway::dialect::openai_chat {
 namespace {
 
+// The member with the comma that would be left over. It is not the only one.
+ByteSpan StreamOptionsMember(absl::string_view body, const Envelope& envelope) {
+  constexpr absl::string_view kSpace = " \t\r\n";
+  ByteSpan member{envelope.stream_options_key, envelope.stream_options.end};
+  const size_t before = body.find_last_not_of(kSpace, member.begin - 1);
+  if (body[before] == ',') {
+    member.begin = before;
+  } else {
+    member.end = body.find(',', member.end) + 1;
+  }
+  return member;
+}
+
 void SpliceUsage(absl::string_view body, const Envelope& envelope,
                  const SpliceOptions& options, BodySplicer* splicer) {
   const ByteSpan& whole = envelope.stream_options;
   if (options.drop_stream_options) {
-    if (!whole.empty()) splicer->Replace(whole, "null");
+    if (!whole.empty()) {
+      splicer->Replace(StreamOptionsMember(body, envelope), "");
+    }
     return;
   }
   if (!options.force_include_usage || !envelope.stream ||
@@ -106,8 +121,10 @@ absl::StatusOr<SplicedBody> Splice(absl::string_view body,
                                    const Envelope& envelope,
                                    const SpliceOptions& options) {
   BodySplicer splicer(body);
-  SpliceUsage(body, envelope, options, &splicer);
+  // In this order: what goes in as the first member stands before what is cut
+  // out there.
   SpliceTokenLimit(body, envelope, options, &splicer);
+  SpliceUsage(body, envelope, options, &splicer);
   if (options.model != envelope.model) {
     std::string model;
     AppendJsonString(options.model, &model);

@@ -21,7 +21,7 @@ struct SpliceOptions {
   // Ask for the usage at the end of a stream. Ignored unless the body asks for
   // a stream.
   bool force_include_usage = false;
-  // For servers that refuse `stream_options`: the member becomes null. Goes
+  // For servers that refuse `stream_options`: the member is cut out. Goes
   // before force_include_usage.
   bool drop_stream_options = false;
   // A lower bound of the answer's tokens than the body's replaces it; if it

@@ -75,11 +75,35 @@ TEST(SpliceTest, AsksForTheUsageOnce) {
   EXPECT_EQ(with(asked), absl::StrCat("{", asked, rest));
   EXPECT_EQ(with("\"stream\":false,"),
             absl::StrCat("{\"stream\":false,", rest));
+}
 
+TEST(SpliceTest, CutsTheStreamOptionsOut) {
+  SpliceOptions options;
+  options.model = "m";
+  options.force_include_usage = true;
   options.drop_stream_options = true;
-  EXPECT_EQ(with(asked),
-            absl::StrCat("{\"stream\":true,\"stream_options\":null,", rest));
-  EXPECT_EQ(with("\"stream\":true,"), absl::StrCat("{\"stream\":true,", rest));
+  const std::string rest = R"("model":"m","messages":[{"role":"user"}])";
+  for (const char* member : {
+           "\"stream_options\":{\"include_usage\":true,\"x\":[{},{}]}",
+           "\"stream_options\" : null",
+           "\"stream\\u005foptions\" : { }",
+       }) {
+    SCOPED_TRACE(member);
+    EXPECT_EQ(Spliced(absl::StrCat("{\"stream\":true,", member, ",", rest, "}"),
+                      options),
+              absl::StrCat("{\"stream\":true,", rest, "}"));
+    EXPECT_EQ(Spliced(absl::StrCat("{ ", member, " ,", rest, "}"), options),
+              absl::StrCat("{ ", rest, "}"));
+    EXPECT_EQ(Spliced(absl::StrCat("{", rest, "\n, ", member, " }"), options),
+              absl::StrCat("{", rest, "\n }"));
+  }
+  EXPECT_EQ(Spliced(absl::StrCat("{\"stream\":true,", rest, "}"), options),
+            absl::StrCat("{\"stream\":true,", rest, "}"));
+  // Another member takes its place.
+  options.max_output_tokens = 9;
+  EXPECT_EQ(
+      Spliced(absl::StrCat("{\"stream_options\":{},", rest, "}"), options),
+      absl::StrCat("{\"max_completion_tokens\":9,", rest, "}"));
 }
 
 TEST(SpliceTest, LowersTheTokenLimit) {
