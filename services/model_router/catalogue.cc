@@ -358,7 +358,6 @@ absl::StatusOr<std::shared_ptr<const Catalogue>> Catalogue::FromConfig(
 }
 
 void Catalogue::Index(const Model* fallback) {
-  snapshot_.set_version(1);
   for (size_t i = 0; i < providers_.size(); ++i) providers_[i]->index = i;
   for (const auto& model : models_) {
     if (fallback != nullptr && fallback != model.get()) {

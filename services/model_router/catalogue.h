@@ -118,7 +118,7 @@ class Catalogue {
   // Targets are numbered from 0 to this.
   size_t target_count() const { return target_count_; }
 
-  // As clients see it.
+  // As clients see it, but for its version.
   const v1::Catalogue& snapshot() const { return snapshot_; }
 
  private:

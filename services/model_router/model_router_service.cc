@@ -32,6 +32,7 @@ ModelRouterService::ModelRouterService(RouterParts parts)
     : parts_(std::make_shared<const RouterParts>(std::move(parts))) {}
 
 void ModelRouterService::Replace(RouterParts parts) {
+  parts.version = parts_.Get()->version + 1;
   parts_.Set(std::make_shared<const RouterParts>(std::move(parts)));
 }
 
@@ -54,7 +55,9 @@ Awaitable<absl::Status> ModelRouterService::WatchCatalogue(
     const Parts parts = parts_.Get();
     if (parts->catalogue != told) {
       told = parts->catalogue;
-      const absl::Status written = co_await sink.Write(told->snapshot());
+      v1::Catalogue catalogue = told->snapshot();
+      catalogue.set_version(parts->version);
+      const absl::Status written = co_await sink.Write(std::move(catalogue));
       if (!written.ok()) co_return written;
     }
     const bool slept = co_await parts->clock->SleepFor(kWatchInterval);

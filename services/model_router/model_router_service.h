@@ -34,6 +34,8 @@ struct RouterParts {
   size_t max_event_bytes = 33 << 20;
   // 64 random bits at each call; thread-safe.
   std::function<uint64_t()> draw;
+  // The catalogue's, as clients see it. Set by the service.
+  int64_t version = 1;
   // Owns what the pointers name and no one else does. Released on any thread.
   std::shared_ptr<const void> owned = nullptr;
 };
@@ -45,7 +47,7 @@ class ModelRouterService final : public ModelRouter {
   explicit ModelRouterService(RouterParts parts);
 
   // For the calls that come from here on; those that watch the catalogue get
-  // the new one within half a second.
+  // the new one within half a second. One call at a time.
   void Replace(RouterParts parts);
 
   Awaitable<absl::Status> Route(rpc::Call& call,

@@ -199,7 +199,7 @@ class RouteFlowTest : public testing::Test {
     )pb");
   }
 
-  void UseCatalogue(const config::v1::Config& config) {
+  RouterParts PartsOf(const config::v1::Config& config) {
     RouterParts parts;
     parts.catalogue = *Catalogue::FromConfig(config);
     parts.providers = {&provider_};
@@ -208,7 +208,10 @@ class RouteFlowTest : public testing::Test {
     parts.clock = &clock_;
     parts.draw = [] { return 1; };
     parts.max_event_bytes = 1 << 20;
-    service_ = std::make_unique<ModelRouterService>(std::move(parts));
+    return parts;
+  }
+  void UseCatalogue(const config::v1::Config& config) {
+    service_ = std::make_unique<ModelRouterService>(PartsOf(config));
   }
 
   void UseEncoded(const std::string& body) {
@@ -747,6 +750,15 @@ TEST_F(ServiceTest, WatchersGetTheCatalogueAndStay) {
                               service_->WatchCatalogue(call_, request, sink));
   ASSERT_EQ(sink.messages.size(), 1u);
   EXPECT_EQ(sink.messages[0].models(0).name(), "large");
+  EXPECT_EQ(sink.messages[0].version(), 1);
+  // Each change has a number of its own.
+  for (const int version : {2, 3}) {
+    service_->Replace(PartsOf(ParseText<config::v1::Config>(kConfig)));
+    clock_.Advance(absl::Seconds(1));
+    flow.Poll();
+    ASSERT_EQ(sink.messages.size(), static_cast<size_t>(version));
+    EXPECT_EQ(sink.messages.back().version(), version);
+  }
   EXPECT_FALSE(flow.ended());
   flow.Cancel();
   ASSERT_TRUE(flow.ended());
