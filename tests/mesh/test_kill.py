@@ -1,5 +1,6 @@
 """kill -9 of each service under load, and what must be true afterwards."""
 
+import collections
 import concurrent.futures
 import time
 
@@ -17,31 +18,46 @@ collector, _ = stubs.load("metrics_collector")
 
 
 def load_for(mesh, seconds, callers=8):
-    """Chats from several callers at once; returns (complete, other)."""
+    """Chats from several callers at once; returns the ids of whole answers."""
     end = time.monotonic() + seconds
 
     def caller(i):
-        complete = other = 0
+        complete = []
         while time.monotonic() < end:
             try:
                 reply = chat(mesh, "fake-40x20" if i % 2 else "fake-8x0",
                              stream=bool(i % 2))
             except OSError:
-                other += 1
                 time.sleep(0.02)
                 continue
             whole = reply.status == 200 and not reply.broken
             if whole and i % 2:
                 whole = reply.body.endswith(b"data: [DONE]\n\n")
                 assert whole or b'"error"' in reply.body, reply.body[-200:]
-            complete += whole
-            other += not whole
-        return complete, other
+            if whole:
+                complete.append(reply.headers["x-request-id"])
+        return complete
 
     results = side_by_side(callers, caller)
     for result in results:
         assert not isinstance(result, Exception), result
-    return sum(r[0] for r in results), sum(r[1] for r in results)
+    return [request_id for ids in results for request_id in ids]
+
+
+def by_request(things, id_of):
+    groups = collections.defaultdict(list)
+    for thing in things:
+        groups[id_of(thing)].append(thing)
+    return groups
+
+
+def is_known(row):
+    return row.usage.source == types.USAGE_SOURCE_PROVIDER
+
+
+def booked_tokens(row):
+    return (row.usage.uncached_input_tokens + row.usage.cached_input_tokens,
+            row.usage.output_tokens)
 
 
 @pytest.mark.parametrize("victim", ["model-router", "metrics-collector",
@@ -55,33 +71,51 @@ def test_the_ledger_is_right_after_a_kill(mesh, provider, victim):
             mesh.start(victim)
 
         restarted = pool.submit(kill_and_restart)
-        complete, _ = load_for(mesh, 4)
+        complete = load_for(mesh, 4)
         restarted.result()
-    assert complete > 10
+    assert len(complete) > 10
     assert mesh.ready_status(victim) == 200
     # It works again, by itself.
     wait_until(lambda: chat(mesh).status == 200, 10, "recovery")
 
     def settled():
-        lines = [line for line in provider.log_lines()
-                 if line["outcome"] != "open"]
-        rows = ledger(mesh)
-        return len(rows) >= len(lines) and (lines, rows)
+        lines = by_request(provider.log_lines(), lambda x: x["request_id"])
+        rows = by_request(ledger(mesh), lambda x: x.request_id)
+        ended = all(line["outcome"] != "open"
+                    for group in lines.values() for line in group)
+        booked = all(len(rows[request_id]) >= len(group)
+                     for request_id, group in lines.items())
+        return ended and booked and (lines, rows)
 
     lines, rows = wait_until(settled, 30, "the ledger to catch up")
-    assert len({(r.request_id, r.attempt) for r in rows}) == len(rows)
-    # One row for each attempt it logged; beyond these only such as were opened
-    # and killed before the provider saw anything.
-    unseen = len(rows) - len(lines)
-    assert unseen <= sum(r.outcome == collector.OUTCOME_UNKNOWN for r in rows)
-    # Where the provider's usage came, the row equals it to the token.
-    known = [r for r in rows if r.usage.source == types.USAGE_SOURCE_PROVIDER]
-    done = [line for line in lines if line["outcome"] == "complete"]
-    assert len(known) <= len(done)
-    assert len(known) >= complete
-    if victim not in ("model-router", "ingress"):
-        assert (sum(r.usage.output_tokens for r in known) ==
-                sum(line["tokens_sent"] for line in done))
+    for request_id, booked in rows.items():
+        assert len({row.attempt for row in booked}) == len(booked), booked
+        logged = lines.get(request_id, [])
+        # One row for each attempt it logged; beyond these only such as were
+        # opened and killed before the provider saw anything.
+        unseen = len(booked) - len(logged)
+        unknown = [row for row in booked
+                   if row.outcome == collector.OUTCOME_UNKNOWN]
+        assert 0 <= unseen <= len(unknown), (booked, logged)
+        # Where the provider's usage came, the row equals it to the token.
+        known = collections.Counter(
+            booked_tokens(row) for row in booked if is_known(row))
+        told = collections.Counter(
+            (line["prompt_tokens"], line["completion_tokens"])
+            for line in logged if line["usage_sent"])
+        assert not known - told, (booked, logged)
+        if victim not in ("model-router", "ingress"):
+            assert known == told, (booked, logged)
+        # Any other is an estimate or unknown, and says so.
+        for row in booked:
+            if not is_known(row):
+                assert row.outcome != collector.OUTCOME_COMPLETED, row
+                assert row.usage.source == (
+                    types.USAGE_SOURCE_UNKNOWN if row in unknown
+                    else types.USAGE_SOURCE_ESTIMATED), row
+    # It came wherever the caller got the whole answer.
+    for request_id in complete:
+        assert any(is_known(row) for row in rows[request_id]), request_id
 
 
 def complete_lines(provider):
