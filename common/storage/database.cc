@@ -155,11 +155,12 @@ Database::Handle::Only::~Only() {
   if (database_ != nullptr) held = nullptr;
 }
 
-absl::Status Database::NoteDamage(absl::string_view what,
-                                  absl::string_view id) const {
-  damages_.fetch_add(1);
-  LOG_ERROR("storage", "stored data is damaged",
-            {{"path", options_.path}, {"what", what}, {"id", id}});
+absl::Status Database::NoteDamage(absl::string_view what, absl::string_view id,
+                                  int64_t times) const {
+  damages_.fetch_add(times);
+  LOG_ERROR(
+      "storage", "stored data is damaged",
+      {{"path", options_.path}, {"what", what}, {"id", id}, {"times", times}});
   return DamagedData();
 }
 

@@ -94,8 +94,10 @@ class Database {
       size_t family, const rocksdb::Slice& key) const;
 
   // Whoever meets an entry that is damaged, and passes over it, says which one
-  // it was: it is logged and counted. Gives DATA_LOSS `data_loss`.
-  absl::Status NoteDamage(absl::string_view what, absl::string_view id) const;
+  // it was: it is logged and counted. Of several at once, `times`, it names the
+  // first. Gives DATA_LOSS `data_loss`.
+  absl::Status NoteDamage(absl::string_view what, absl::string_view id,
+                          int64_t times = 1) const;
   // How often that was.
   int64_t damages() const { return damages_.load(); }
 

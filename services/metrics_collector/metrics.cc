@@ -42,6 +42,11 @@ Metrics::Metrics()
           Gauge(*registry, "agentgw_open_requests",
                 "Requests that senders have told of and not closed.")),
       write_stopped(Gauge(*registry, "agentgw_rocksdb_write_stopped",
-                          "1 while RocksDB takes no writes.")) {}
+                          "1 while RocksDB takes no writes.")),
+      damages(prometheus::BuildCounter()
+                  .Name("agentgw_rocksdb_damages_total")
+                  .Help("Times that something stored was met damaged.")
+                  .Register(*registry)
+                  .Add({})) {}
 
 }  // namespace gateway::metrics_collector

@@ -28,6 +28,13 @@ struct Metrics {
   prometheus::Gauge& open_requests;
   // agentgw_rocksdb_write_stopped
   prometheus::Gauge& write_stopped;
+  // agentgw_rocksdb_damages_total; see SetDamages
+  prometheus::Counter& damages;
+
+  // `count` since the start. Called by one thread.
+  void SetDamages(int64_t count) {
+    damages.Increment(static_cast<double>(count) - damages.Value());
+  }
 };
 
 }  // namespace gateway::metrics_collector

@@ -1,5 +1,8 @@
 #include "services/metrics_collector/queries.h"
 
+#include <optional>
+#include <utility>
+
 #include "common/status/error.h"
 #include "common/status/macros.h"
 #include "common/status/page_size.h"
@@ -42,6 +45,31 @@ bool Matches(const v1::QueryUsageRequest& request, const v1::UsageRow& row) {
          Allows(request.provider(), row.provider());
 }
 
+// What a query gets of an entry.
+struct Found {
+  std::optional<v1::RequestRecord> record;  // if it matches
+  bool damaged = false;                     // the record or its contents
+};
+
+absl::StatusOr<Found> Look(const RequestLog::Entry& entry,
+                           const v1::QueryRequestsRequest& request) {
+  Found found;
+  if (!request.request_id().empty() &&
+      entry.request_id() != request.request_id()) {
+    return found;
+  }
+  absl::StatusOr<v1::RequestRecord> record = entry.Record();
+  found.damaged = absl::IsDataLoss(record.status());
+  if (found.damaged) return found;
+  RETURN_IF_ERROR(record.status());
+  if (!Matches(request, *record)) return found;
+  const absl::Status added = entry.AddContents(*record);
+  found.damaged = absl::IsDataLoss(added);
+  if (!found.damaged) RETURN_IF_ERROR(added);
+  found.record = *std::move(record);
+  return found;
+}
+
 // Whether an answer with one more part of `bytes` can still be sent.
 bool Fits(int64_t bytes, int64_t& total) {
   const bool first = total == 0;
@@ -56,14 +84,14 @@ absl::Status AddRows(const UsageLedger& ledger, UsageScan scan,
   scan.after = request.page_token();
   std::string last;
   const auto visit = [&](const std::string& position,
-                         const v1::UsageRow& row) -> absl::StatusOr<bool> {
+                         const v1::UsageRow* row) -> absl::StatusOr<bool> {
     ASSIGN_OR_RETURN(const bool may, budget.Spend());
-    const bool matches = Matches(request, row);
+    const bool matches = row != nullptr && Matches(request, *row);
     if (!may || (matches && response.rows_size() == page_size)) {
       response.set_next_page_token(last);
       return false;
     }
-    if (matches) *response.add_rows() = row;
+    if (matches) *response.add_rows() = *row;
     last = position;
     return true;
   };
@@ -89,18 +117,17 @@ absl::StatusOr<v1::QueryRequestsResponse> FindRequests(
       response.set_next_page_token(last);
       return false;
     }
-    if (request.request_id().empty() ||
-        entry.request_id() == request.request_id()) {
-      ASSIGN_OR_RETURN(v1::RequestRecord record, entry.Record());
-      if (Matches(request, record)) {
-        RETURN_IF_ERROR(entry.AddContents(record));
-        if (response.records_size() == page_size ||
-            !Fits(static_cast<int64_t>(record.ByteSizeLong()), bytes)) {
-          response.set_next_page_token(last);
-          return false;
-        }
-        *response.add_records() = std::move(record);
+    ASSIGN_OR_RETURN(Found found, Look(entry, request));
+    if (found.record) {
+      if (response.records_size() == page_size ||
+          !Fits(static_cast<int64_t>(found.record->ByteSizeLong()), bytes)) {
+        response.set_next_page_token(last);
+        return false;
       }
+      *response.add_records() = *std::move(found.record);
+    }
+    if (found.damaged) {
+      response.set_damaged_records(response.damaged_records() + 1);
     }
     last = entry.Position();
     return true;
@@ -121,21 +148,25 @@ absl::StatusOr<v1::QueryUsageResponse> SumUsage(
   RETURN_IF_ERROR(SetRange(request, scan));
   scan.request_id = request.request_id();
 
+  v1::QueryUsageResponse response;
   UsageSums sums(group_by);
   const auto visit = [&](const std::string&,
-                         const v1::UsageRow& row) -> absl::StatusOr<bool> {
+                         const v1::UsageRow* row) -> absl::StatusOr<bool> {
     ASSIGN_OR_RETURN(const bool may, budget.Spend());
     if (!may) {
       return InvalidParameter("start_time",
                               "too many rows since then: ask for less time")
           .Build();
     }
-    if (Matches(request, row)) RETURN_IF_ERROR(sums.Add(row));
+    if (row == nullptr) {
+      response.set_damaged_rows(response.damaged_rows() + 1);
+    } else if (Matches(request, *row)) {
+      RETURN_IF_ERROR(sums.Add(*row));
+    }
     return true;
   };
   RETURN_IF_ERROR(ledger.Scan(scan, visit));
 
-  v1::QueryUsageResponse response;
   for (v1::UsageSum& sum : sums.Take()) *response.add_sums() = std::move(sum);
   if (request.include_rows()) {
     budget.Renew();

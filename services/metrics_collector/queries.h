@@ -10,9 +10,9 @@
 
 // What operators ask of the log and the ledger. Both block on the disk, within
 // the budget: a page of records or rows that it ends is shorter and names the
-// next one. INVALID_ARGUMENT for a bad page size, page token, group or time
-// range, and for sums over more rows than the budget has; DEADLINE_EXCEEDED,
-// CANCELLED.
+// next one. What is damaged is left out, and the answer says how much that was.
+// INVALID_ARGUMENT for a bad page size, page token, group or time range, and
+// for sums over more rows than the budget has; DEADLINE_EXCEEDED, CANCELLED.
 namespace gateway::metrics_collector {
 
 absl::StatusOr<v1::QueryRequestsResponse> FindRequests(

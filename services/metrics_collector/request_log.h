@@ -43,8 +43,10 @@ class RequestLog {
     virtual ~Entry() = default;
     virtual std::string Position() const = 0;
     virtual absl::string_view request_id() const = 0;
-    // Without contents. DATA_LOSS.
+    // Without contents. What is damaged, as below, is logged and counted:
+    // DATA_LOSS `data_loss`.
     virtual absl::StatusOr<v1::RequestRecord> Record() const = 0;
+    // None if they are damaged.
     virtual absl::Status AddContents(v1::RequestRecord& record) const = 0;
   };
   // Gets each record, newest first; false or an error ends the scan.

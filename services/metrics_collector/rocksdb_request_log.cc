@@ -4,7 +4,6 @@
 
 #include "common/status/macros.h"
 #include "services/metrics_collector/rocksdb_keys.h"
-#include "services/metrics_collector/rocksdb_store.h"
 
 namespace gateway::metrics_collector {
 namespace {
@@ -31,8 +30,8 @@ std::string RecordKey(const v1::RequestRecord& record) {
 class StoredRecord final : public RequestLog::Entry {
  public:
   StoredRecord(const storage::Database::Handle& handle,
-               const rocksdb::Iterator* at)
-      : handle_(handle), at_(at) {}
+               const rocksdb::Iterator* at, Damages& damages)
+      : handle_(handle), at_(at), damages_(damages) {}
 
   std::string Position() const override { return PositionOf(key()); }
   absl::string_view request_id() const override { return key().substr(8); }
@@ -41,7 +40,7 @@ class StoredRecord final : public RequestLog::Entry {
     v1::RequestRecord record;
     const rocksdb::Slice value = at_->value();
     if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
-      return absl::DataLossError("a request record cannot be read");
+      return Damaged();
     }
     return record;
   }
@@ -51,8 +50,13 @@ class StoredRecord final : public RequestLog::Entry {
     const rocksdb::Status found = handle_->Get(
         {}, handle_.family(kContentsFamily), at_->key(), &contents);
     if (found.IsNotFound()) return absl::OkStatus();
-    RETURN_IF_ERROR(storage::ToStatus(found));
-    record.MergeFromString(contents);
+    const absl::Status read = storage::ToStatus(found);
+    v1::RequestRecord stored;
+    if (absl::IsDataLoss(read) || !stored.ParseFromString(contents)) {
+      return Damaged();
+    }
+    RETURN_IF_ERROR(read);
+    record.MergeFrom(stored);
     return absl::OkStatus();
   }
 
@@ -60,9 +64,14 @@ class StoredRecord final : public RequestLog::Entry {
   absl::string_view key() const {
     return {at_->key().data(), at_->key().size()};
   }
+  absl::Status Damaged() const {
+    damages_.Add(std::string(request_id()));
+    return storage::DamagedData();
+  }
 
   const storage::Database::Handle& handle_;
   const rocksdb::Iterator* const at_;
+  Damages& damages_;
 };
 
 // Moves the contents out, so that each family has its own retention.
@@ -143,22 +152,24 @@ absl::Status RocksdbRequestLog::Scan(const RequestScan& scan,
     before = std::min(before, after);
   }
   const std::string from = TimeKey(MicrosOf(scan.start));
+  Damages damages(database_, "request record");
   for (bool more = true; more;) {
-    ASSIGN_OR_RETURN(more, ScanSome(before, from, visit));
+    ASSIGN_OR_RETURN(more, ScanSome(before, from, visit, damages));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> RocksdbRequestLog::ScanSome(std::string& before,
                                                  const std::string& from,
-                                                 const Visitor& visit) const {
+                                                 const Visitor& visit,
+                                                 Damages& damages) const {
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
   std::unique_ptr<rocksdb::Iterator> it(
       handle->NewIterator({}, handle.family(kRequestsFamily)));
   it->SeekForPrev(before);
   // `before` itself is excluded.
   if (it->Valid() && it->key() == rocksdb::Slice(before)) it->Prev();
-  const StoredRecord record(handle, it.get());
+  const StoredRecord record(handle, it.get(), damages);
   for (int seen = 0; it->Valid() && it->key().compare(from) >= 0; it->Prev()) {
     if (seen++ == kScanStep) {
       // The successor of the key, which is not excluded thereby.

@@ -6,6 +6,7 @@
 #include "common/concurrency/mutex.h"
 #include "common/storage/database.h"
 #include "services/metrics_collector/request_log.h"
+#include "services/metrics_collector/rocksdb_store.h"
 
 namespace gateway::metrics_collector {
 
@@ -37,7 +38,7 @@ class RocksdbRequestLog : public RequestLog {
   // Visits some records before the key `before`, and moves it on to the next.
   // False: that was all, or the visitor has enough.
   absl::StatusOr<bool> ScanSome(std::string& before, const std::string& from,
-                                const Visitor& visit) const;
+                                const Visitor& visit, Damages& damages) const;
   absl::Status DeleteRecordsBefore(uint64_t micros);
   absl::Status DeleteContentsBefore(uint64_t micros);
   // The start of the oldest minute that may stay under `max_bytes`.

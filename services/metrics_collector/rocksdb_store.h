@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "common/storage/database.h"
 
@@ -23,6 +24,30 @@ inline constexpr size_t kMetaFamily = 4;
 // format, which stands in `meta` under `format`.
 absl::StatusOr<std::unique_ptr<storage::Database>> OpenStore(
     const std::string& path, rocksdb::Env* env = nullptr);
+
+// What one call passes over because it is damaged: counted, and told in one
+// line of the log at the end. Thread-compatible.
+class Damages {
+ public:
+  // `database` outlives it; `what` is a literal.
+  Damages(const storage::Database* database, const char* what)
+      : database_(database), what_(what) {}
+  ~Damages() {
+    if (count_ > 0) (void)database_->NoteDamage(what_, first_, count_);
+  }
+  Damages(const Damages&) = delete;
+  Damages& operator=(const Damages&) = delete;
+
+  void Add(std::string id) {
+    if (count_++ == 0) first_ = std::move(id);
+  }
+
+ private:
+  const storage::Database* const database_;
+  const char* const what_;
+  std::string first_;
+  int64_t count_ = 0;
+};
 
 }  // namespace gateway::metrics_collector
 

@@ -1,11 +1,12 @@
 #include "services/metrics_collector/rocksdb_usage_ledger.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <map>
 #include <optional>
 
 #include "common/status/macros.h"
 #include "services/metrics_collector/rocksdb_keys.h"
-#include "services/metrics_collector/rocksdb_store.h"
 
 namespace gateway::metrics_collector {
 namespace {
@@ -20,18 +21,28 @@ std::string AttemptKey(const v1::UsageRow& row) {
   return key;
 }
 
-absl::StatusOr<v1::UsageRow> Parse(const rocksdb::Slice& value) {
-  v1::UsageRow row;
-  if (!row.ParseFromArray(value.data(), value.size())) {
-    return absl::DataLossError("a usage row cannot be read");
+// nullopt: it is damaged.
+std::optional<v1::UsageRow> Parse(const rocksdb::Slice& value) {
+  std::optional<v1::UsageRow> row(std::in_place);
+  if (!row->ParseFromArray(value.data(), static_cast<int>(value.size()))) {
+    row.reset();
   }
   return row;
+}
+
+// Of a row by its key, for people.
+std::string IdOf(absl::string_view key) {
+  constexpr size_t kNumber = 8;
+  if (key.size() <= 2 * kNumber) return PositionOf(key);
+  const size_t attempt = key.size() - kNumber;
+  return absl::StrCat(key.substr(kNumber, attempt - kNumber - 1), "/",
+                      storage::ReadBigEndian64(key.data() + attempt));
 }
 
 // The stored row of an attempt, and its key; nullopt if there is none.
 struct Known {
   std::string key;
-  v1::UsageRow row;
+  std::optional<v1::UsageRow> row;  // nullopt: it is damaged
 };
 
 absl::StatusOr<std::optional<Known>> Find(const storage::Database& database,
@@ -44,9 +55,12 @@ absl::StatusOr<std::optional<Known>> Find(const storage::Database& database,
   RETURN_IF_ERROR(storage::ToStatus(found));
   Known known{.key = time + attempt};
   std::string value;
-  RETURN_IF_ERROR(storage::ToStatus(
-      handle->Get({}, handle.family(kUsageFamily), known.key, &value)));
-  ASSIGN_OR_RETURN(known.row, Parse(value));
+  found = handle->Get({}, handle.family(kUsageFamily), known.key, &value);
+  // Deleted between the two looks.
+  if (found.IsNotFound()) return std::nullopt;
+  const absl::Status read = storage::ToStatus(found);
+  if (!read.ok() && !absl::IsDataLoss(read)) return read;
+  if (read.ok()) known.row = Parse(value);
   return known;
 }
 
@@ -55,6 +69,7 @@ absl::StatusOr<std::optional<Known>> Find(const storage::Database& database,
 absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
     std::span<const v1::UsageRow> rows) {
   Appended appended;
+  Damages damages(database_, "usage row");
   MutexLock lock(append_mu_);
   // Rows of this call that are to be stored, by attempt: a later one of the
   // same attempt counts as a duplicate too.
@@ -69,10 +84,11 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
     }
     ASSIGN_OR_RETURN(const std::optional<Known> known,
                      Find(*database_, attempt));
-    if (known && !Supersedes(row, known->row)) {
+    if (known && known->row && !Supersedes(row, *known->row)) {
       ++appended.duplicates;
       continue;
     }
+    if (known && !known->row) damages.Add(IdOf(known->key));
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     if (known) batch.Delete(handle.family(kUsageFamily), known->key);
     if (earlier != fresh.end()) {
@@ -96,7 +112,8 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
 
 absl::Status RocksdbUsageLedger::Scan(const UsageScan& scan,
                                       const Visitor& visit) const {
-  if (!scan.request_id.empty()) return ScanRequest(scan, visit);
+  Damages damages(database_, "usage row");
+  if (!scan.request_id.empty()) return ScanRequest(scan, visit, damages);
   std::string from = TimeKey(MicrosOf(scan.start));
   if (!scan.after.empty()) {
     ASSIGN_OR_RETURN(const std::string after, KeyOf(scan.after));
@@ -104,14 +121,15 @@ absl::Status RocksdbUsageLedger::Scan(const UsageScan& scan,
   }
   const std::string to = TimeKey(MicrosOf(scan.end));
   for (bool more = true; more;) {
-    ASSIGN_OR_RETURN(more, ScanSome(from, to, visit));
+    ASSIGN_OR_RETURN(more, ScanSome(from, to, visit, damages));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> RocksdbUsageLedger::ScanSome(std::string& from,
                                                   const std::string& to,
-                                                  const Visitor& visit) const {
+                                                  const Visitor& visit,
+                                                  Damages& damages) const {
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
   std::unique_ptr<rocksdb::Iterator> it(
       handle->NewIterator({}, handle.family(kUsageFamily)));
@@ -121,10 +139,11 @@ absl::StatusOr<bool> RocksdbUsageLedger::ScanSome(std::string& from,
       from = it->key().ToString();
       return true;
     }
-    ASSIGN_OR_RETURN(const v1::UsageRow row, Parse(it->value()));
-    const rocksdb::Slice key = it->key();
+    const absl::string_view key(it->key().data(), it->key().size());
+    const std::optional<v1::UsageRow> row = Parse(it->value());
+    if (!row) damages.Add(IdOf(key));
     ASSIGN_OR_RETURN(const bool go_on,
-                     visit(PositionOf({key.data(), key.size()}), row));
+                     visit(PositionOf(key), row ? &*row : nullptr));
     if (!go_on) return false;
   }
   RETURN_IF_ERROR(storage::ToStatus(it->status()));
@@ -132,7 +151,8 @@ absl::StatusOr<bool> RocksdbUsageLedger::ScanSome(std::string& from,
 }
 
 absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
-                                             const Visitor& visit) const {
+                                             const Visitor& visit,
+                                             Damages& damages) const {
   std::string after;
   if (!scan.after.empty()) {
     ASSIGN_OR_RETURN(after, KeyOf(scan.after));
@@ -153,10 +173,12 @@ absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
     ASSIGN_OR_RETURN(const std::optional<Known> known,
                      Find(*database_, attempt));
     if (!known || known->key <= after) continue;
-    const uint64_t start = MicrosOf(known->row.start_time());
+    const uint64_t start = storage::ReadBigEndian64(known->key.data());
     if (start < MicrosOf(scan.start) || start >= MicrosOf(scan.end)) continue;
-    ASSIGN_OR_RETURN(const bool go_on,
-                     visit(PositionOf(known->key), known->row));
+    if (!known->row) damages.Add(IdOf(known->key));
+    ASSIGN_OR_RETURN(
+        const bool go_on,
+        visit(PositionOf(known->key), known->row ? &*known->row : nullptr));
     if (!go_on) break;
   }
   return absl::OkStatus();

@@ -3,6 +3,7 @@
 
 #include "common/concurrency/mutex.h"
 #include "common/storage/database.h"
+#include "services/metrics_collector/rocksdb_store.h"
 #include "services/metrics_collector/usage_ledger.h"
 
 namespace gateway::metrics_collector {
@@ -24,8 +25,9 @@ class RocksdbUsageLedger : public UsageLedger {
   // Visits some rows from the key `from` on, and sets it behind the last one.
   // False: that was all, or the visitor has enough.
   absl::StatusOr<bool> ScanSome(std::string& from, const std::string& to,
-                                const Visitor& visit) const;
-  absl::Status ScanRequest(const UsageScan& scan, const Visitor& visit) const;
+                                const Visitor& visit, Damages& damages) const;
+  absl::Status ScanRequest(const UsageScan& scan, const Visitor& visit,
+                           Damages& damages) const;
 
   storage::Database* const database_;
   // Held from the look at what is known to the write that depends on it.

@@ -100,6 +100,7 @@ class MetricsCollectorServer : public Server {
   std::vector<prometheus::MetricFamily> CollectMetrics() const override {
     if (const Running* running = started_.load()) {
       metrics_.write_stopped.Set(running->database->WriteStopped() ? 1 : 0);
+      metrics_.SetDamages(running->database->damages());
     }
     return metrics_.registry->Collect();
   }

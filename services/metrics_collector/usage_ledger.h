@@ -31,16 +31,16 @@ class UsageLedger {
     int64_t stored = 0;
     int64_t duplicates = 0;
   };
-  // Gets each row with its position, oldest first; false or an error ends the
-  // scan.
+  // Gets each row with its position, oldest first; null stands for one that is
+  // damaged, which is logged and counted. False or an error ends the scan.
   using Visitor = std::function<absl::StatusOr<bool>(
-      const std::string& position, const v1::UsageRow& row)>;
+      const std::string& position, const v1::UsageRow* row)>;
 
   virtual ~UsageLedger() = default;
 
   // All rows or none; they are on disk when it returns. A row that is known is
-  // a duplicate, unless it knows more than the stored one (Supersedes).
-  // UNAVAILABLE `storage_unavailable`.
+  // a duplicate, unless it knows more than the stored one (Supersedes), or that
+  // one is damaged. UNAVAILABLE `storage_unavailable`.
   virtual absl::StatusOr<Appended> Append(
       std::span<const v1::UsageRow> rows) = 0;
 

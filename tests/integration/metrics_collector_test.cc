@@ -473,6 +473,7 @@ TEST_F(MetricsCollectorTest, ExposesItsMetrics) {
       names,
       ElementsAre("agentgw_ledger_rows_total", "agentgw_open_requests",
                   "agentgw_request_log_bytes", "agentgw_request_records_total",
+                  "agentgw_rocksdb_damages_total",
                   "agentgw_rocksdb_write_stopped"));
 }
 

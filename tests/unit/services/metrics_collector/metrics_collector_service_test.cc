@@ -25,7 +25,7 @@ class EndlessLedger final : public UsageLedger {
     const v1::UsageRow row = Row("r", 1, 1);
     while (true) {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
-      const absl::StatusOr<bool> go_on = visit("", row);
+      const absl::StatusOr<bool> go_on = visit("", &row);
       if (!go_on.ok()) return go_on.status();
       if (!*go_on) return absl::OkStatus();
     }

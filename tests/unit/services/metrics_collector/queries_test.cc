@@ -177,6 +177,68 @@ TEST_F(QueriesTest, SumsAndPagesRows) {
   EXPECT_TRUE(response->next_page_token().empty());
 }
 
+TEST_F(QueriesTest, SumsTellHowManyRowsAreDamaged) {
+  std::vector<v1::UsageRow> rows;
+  for (int i = 0; i < 5; ++i) {
+    rows.push_back(Row("r" + std::to_string(i), 1, 100 + i));
+  }
+  ASSERT_TRUE(ledger_.Append(rows).ok());
+  Damage(kUsageFamily, RowKey("r1", 1, 101));
+  Damage(kUsageFamily, RowKey("r3", 1, 103));
+  v1::QueryUsageRequest request;
+  request.set_include_rows(true);
+  request.set_page_size(2);
+  auto response = Sum(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  ASSERT_EQ(response->sums_size(), 1);
+  EXPECT_EQ(response->sums(0).attempts(), 3);
+  EXPECT_EQ(response->damaged_rows(), 2);
+  ASSERT_EQ(response->rows_size(), 2);
+  EXPECT_EQ(response->rows(1).request_id(), "r2");
+  request.set_page_token(response->next_page_token());
+  response = Sum(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  ASSERT_EQ(response->rows_size(), 1);
+  EXPECT_EQ(response->rows(0).request_id(), "r4");
+  request.mutable_start_time()->set_seconds(104);
+  EXPECT_EQ(Sum(request)->damaged_rows(), 0);
+}
+
+TEST_F(QueriesTest, DamagedRecordsAreCountedAndTheOthersFound) {
+  std::vector<v1::RequestRecord> records;
+  for (int i = 0; i < 5; ++i) {
+    records.push_back(Record("r" + std::to_string(i), 100 + i));
+    records.back().set_request_content("hello");
+  }
+  ASSERT_TRUE(log_->Append(records).ok());
+  Damage(kRequestsFamily, RecordKey("r3", 103));
+  Damage(kContentsFamily, RecordKey("r1", 101));
+  v1::QueryRequestsRequest request;
+  request.set_page_size(2);
+  std::vector<std::string> seen;
+  int64_t damaged = 0;
+  do {
+    const auto response = Find(request);
+    ASSERT_TRUE(response.ok()) << response.status();
+    for (const auto& record : response->records()) {
+      seen.push_back(record.request_id() + record.request_content());
+    }
+    damaged += response->damaged_records();
+    request.set_page_token(response->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(seen,
+              testing::ElementsAre("r4hello", "r2hello", "r1", "r0hello"));
+  EXPECT_EQ(damaged, 2);
+
+  // What is asked for by name is damaged, or is not.
+  v1::QueryRequestsRequest one;
+  one.set_request_id("r3");
+  EXPECT_EQ(Find(one)->damaged_records(), 1);
+  one.set_request_id("r4");
+  EXPECT_EQ(Find(one)->damaged_records(), 0);
+  EXPECT_EQ(Find(one)->records_size(), 1);
+}
+
 TEST_F(QueriesTest, RefusesBadPagesAndRanges) {
   v1::QueryRequestsRequest request;
   request.set_page_size(1001);

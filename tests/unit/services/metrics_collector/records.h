@@ -8,6 +8,7 @@
 #include "common/storage/database.h"
 #include "gateway/metrics_collector/v1/metrics_collector.pb.h"
 #include "gtest/gtest.h"
+#include "services/metrics_collector/rocksdb_keys.h"
 #include "services/metrics_collector/rocksdb_store.h"
 
 // Rows and records as senders make them, and a database to put them into.
@@ -46,6 +47,17 @@ inline v1::RequestRecord Record(const std::string& request_id, int64_t second) {
   return record;
 }
 
+// Where Row and Record are stored.
+inline std::string RecordKey(const std::string& request_id, int64_t second) {
+  return TimeKey(static_cast<uint64_t>(second) * 1'000'000) + request_id;
+}
+inline std::string RowKey(const std::string& request_id, int attempt,
+                          int64_t second) {
+  std::string key = RecordKey(request_id, second) + '\0';
+  storage::AppendBigEndian64(key, static_cast<uint64_t>(attempt));
+  return key;
+}
+
 // A directory that goes with the test.
 class StoreTest : public testing::Test {
  protected:
@@ -64,6 +76,19 @@ class StoreTest : public testing::Test {
     auto opened = OpenStore(path_);
     ASSERT_TRUE(opened.ok()) << opened.status();
     database_ = *std::move(opened);
+  }
+
+  // Puts something that is no message in the place of a stored one.
+  void Damage(size_t family, const std::string& key) {
+    rocksdb::WriteBatch batch;
+    {
+      const auto handle = database_->Use();
+      ASSERT_TRUE(handle.ok()) << handle.status();
+      std::string value;
+      ASSERT_TRUE((*handle)->Get({}, handle->family(family), key, &value).ok());
+      batch.Put(handle->family(family), key, "\xff\xff");
+    }
+    ASSERT_TRUE(database_->Write(batch, /*synced=*/false).ok());
   }
 
   std::string path_;

@@ -1,6 +1,7 @@
 #include "services/metrics_collector/rocksdb_usage_ledger.h"
 
 #include "gmock/gmock.h"
+#include "tests/support/log_capture.h"
 #include "tests/unit/services/metrics_collector/records.h"
 
 namespace gateway::metrics_collector {
@@ -22,8 +23,10 @@ class RocksdbUsageLedgerTest : public StoreTest {
                                 std::string* last = nullptr) {
     std::vector<std::string> seen;
     const auto visit = [&](const std::string& position,
-                           const v1::UsageRow& row) {
-      seen.push_back(row.request_id() + "/" + std::to_string(row.attempt()));
+                           const v1::UsageRow* row) {
+      seen.push_back(row == nullptr ? "damaged"
+                                    : row->request_id() + "/" +
+                                          std::to_string(row->attempt()));
       if (last != nullptr) *last = position;
       return static_cast<int>(seen.size()) < limit;
     };
@@ -32,7 +35,9 @@ class RocksdbUsageLedgerTest : public StoreTest {
   }
 };
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 TEST_F(RocksdbUsageLedgerTest, ScansOldestFirstWithinTheRange) {
   Append({Row("late", 1, 30), Row("early", 1, 10), Row("mid", 1, 20)});
@@ -93,6 +98,40 @@ TEST_F(RocksdbUsageLedgerTest, FindsTheAttemptsOfOneRequest) {
               ElementsAre("a/1"));
 }
 
+TEST_F(RocksdbUsageLedgerTest, ADamagedRowIsCountedAndThoseAroundItAreSeen) {
+  Append({Row("a", 1, 10), Row("b", 1, 20), Row("b", 2, 21), Row("c", 1, 30)});
+  Damage(kUsageFamily, RowKey("b", 1, 20));
+  LogCapture log;
+  EXPECT_THAT(Seen({}), ElementsAre("a/1", "damaged", "b/2", "c/1"));
+  EXPECT_EQ(database_->damages(), 1);
+  EXPECT_THAT(log.Lines(),
+              ElementsAre(AllOf(HasSubstr("usage row"), HasSubstr("b/1"))));
+  EXPECT_THAT(Seen({.request_id = "b"}), ElementsAre("damaged", "b/2"));
+  EXPECT_THAT(Seen({.start = absl::FromUnixSeconds(21), .request_id = "b"}),
+              ElementsAre("b/2"));
+  EXPECT_EQ(database_->damages(), 2);
+}
+
+TEST_F(RocksdbUsageLedgerTest, AScanTellsOfAllThatIsDamagedInOneLine) {
+  Append({Row("a", 1, 10), Row("b", 1, 20)});
+  Damage(kUsageFamily, RowKey("a", 1, 10));
+  Damage(kUsageFamily, RowKey("b", 1, 20));
+  LogCapture log;
+  EXPECT_THAT(Seen({}), ElementsAre("damaged", "damaged"));
+  EXPECT_EQ(database_->damages(), 2);
+  EXPECT_THAT(log.Lines(), ElementsAre(HasSubstr("a/1")));
+}
+
+TEST_F(RocksdbUsageLedgerTest, ADamagedRowGivesWayToTheSameOneThatComesAgain) {
+  Append({Row("a", 1, 10), Row("b", 1, 20)});
+  Damage(kUsageFamily, RowKey("a", 1, 10));
+  const auto appended = Append({Row("a", 1, 12), Row("a", 1, 12)});
+  EXPECT_EQ(appended.stored, 1);
+  EXPECT_EQ(appended.duplicates, 1);
+  EXPECT_EQ(database_->damages(), 1);
+  EXPECT_THAT(Seen({}), ElementsAre("a/1", "b/1"));
+}
+
 TEST_F(RocksdbUsageLedgerTest, GoesOnAfterAPosition) {
   Append({Row("a", 1, 10), Row("b", 1, 10), Row("c", 1, 11)});
   std::string position;
@@ -116,7 +155,7 @@ TEST_F(RocksdbUsageLedgerTest, ALongScanSeesEachRowOnce) {
 TEST_F(RocksdbUsageLedgerTest, AVisitorsErrorEndsTheScan) {
   Append({Row("a", 1, 10), Row("a", 2, 11)});
   int seen = 0;
-  const auto visit = [&](const std::string&, const v1::UsageRow&) {
+  const auto visit = [&](const std::string&, const v1::UsageRow*) {
     ++seen;
     return absl::StatusOr<bool>(absl::CancelledError());
   };
@@ -131,7 +170,7 @@ TEST_F(RocksdbUsageLedgerTest, RefusesAForeignPosition) {
     EXPECT_EQ(
         ledger
             .Scan({.after = after},
-                  [](const std::string&, const v1::UsageRow&) { return true; })
+                  [](const std::string&, const v1::UsageRow*) { return true; })
             .code(),
         absl::StatusCode::kInvalidArgument)
         << after;
