@@ -36,14 +36,15 @@ absl::Status Maintenance::CloseLost(absl::Time now) {
 }
 
 absl::Status Maintenance::Sweep(absl::Time now) {
-  RETURN_IF_ERROR(ledger_->DeleteBefore(now - retention_.usage));
-  RETURN_IF_ERROR(log_->Sweep({
+  // Each is tried, whatever becomes of the other.
+  absl::Status swept = ledger_->DeleteBefore(now - retention_.usage);
+  swept.Update(log_->Sweep({
       .records_before = now - retention_.requests,
       .contents_before = now - retention_.contents,
       .max_bytes = retention_.request_log_bytes,
   }));
   metrics_->request_log_bytes.Set(log_->StoredBytes());
-  return absl::OkStatus();
+  return swept;
 }
 
 }  // namespace gateway::metrics_collector

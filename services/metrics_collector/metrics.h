@@ -32,7 +32,7 @@ struct Metrics {
   prometheus::Counter& damages;
 
   // `count` since the start. Called by one thread.
-  void SetDamages(int64_t count) {
+  void SetDamages(int64_t count) const {
     damages.Increment(static_cast<double>(count) - damages.Value());
   }
 };

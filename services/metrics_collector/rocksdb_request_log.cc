@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/status/macros.h"
+#include "common/storage/prefix_iterator.h"
 #include "services/metrics_collector/rocksdb_keys.h"
 
 namespace gateway::metrics_collector {
@@ -196,9 +197,11 @@ uint64_t RocksdbRequestLog::CutForSize(int64_t max_bytes) const {
 absl::Status RocksdbRequestLog::Sweep(const RequestLogLimits& limits) {
   // Whole minutes, so that the stored sizes stay true.
   const uint64_t by_age = MicrosOf(limits.records_before) / kMinute * kMinute;
-  RETURN_IF_ERROR(
-      DeleteRecordsBefore(std::max(by_age, CutForSize(limits.max_bytes))));
-  return DeleteContentsBefore(MicrosOf(limits.contents_before));
+  // Each is tried, whatever becomes of the other.
+  absl::Status swept =
+      DeleteRecordsBefore(std::max(by_age, CutForSize(limits.max_bytes)));
+  swept.Update(DeleteContentsBefore(MicrosOf(limits.contents_before)));
+  return swept;
 }
 
 absl::Status RocksdbRequestLog::DeleteRecordsBefore(uint64_t micros) {
@@ -226,11 +229,12 @@ absl::Status RocksdbRequestLog::DeleteContentsBefore(uint64_t micros) {
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     const std::string to = TimeKey(micros);
-    std::unique_ptr<rocksdb::Iterator> it(
-        handle->NewIterator({}, handle.family(kContentsFamily)));
-    it->SeekToFirst();
-    if (!it->Valid() || it->key().compare(to) >= 0) {
-      return storage::ToStatus(it->status());
+    storage::PrefixIterator it(handle, kContentsFamily, "");
+    it.SeekToFirst();
+    // What cannot be read is deleted unread, if it is old enough.
+    if (!absl::IsDataLoss(it.status())) {
+      RETURN_IF_ERROR(it.status());
+      if (!it.Valid() || it.key().compare(to) >= 0) return absl::OkStatus();
     }
     batch.DeleteRange(handle.family(kContentsFamily), "", to);
   }
@@ -264,15 +268,18 @@ absl::Status RocksdbRequestLog::ForgetBeat(const std::string& instance_id) {
 absl::StatusOr<std::vector<v1::Beat>> RocksdbRequestLog::LoadBeats() const {
   std::vector<v1::Beat> beats;
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
-  std::unique_ptr<rocksdb::Iterator> it(
-      handle->NewIterator({}, handle.family(kMetaFamily)));
-  for (it->Seek("s"); it->Valid() && it->key().starts_with("s"); it->Next()) {
-    if (!beats.emplace_back().ParseFromArray(it->value().data(),
-                                             it->value().size())) {
-      return absl::DataLossError("a beat cannot be read");
+  storage::PrefixIterator it(handle, kMetaFamily, "s");
+  for (it.SeekToFirst(); it.Valid(); it.Next()) {
+    v1::Beat beat;
+    if (!beat.ParseFromArray(it.value().data(),
+                             static_cast<int>(it.value().size()))) {
+      // Of its requests those are known whose records come.
+      (void)database_->NoteDamage("beat", it.rest());
+      continue;
     }
+    beats.push_back(std::move(beat));
   }
-  RETURN_IF_ERROR(storage::ToStatus(it->status()));
+  RETURN_IF_ERROR(it.status());
   return beats;
 }
 

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,11 +20,17 @@ inline constexpr size_t kRequestsFamily = 2;
 inline constexpr size_t kContentsFamily = 3;
 inline constexpr size_t kMetaFamily = 4;
 
-// Opens the database that ledger and request log share. `env`: see
-// DatabaseOptions. As Database::Open, and FAILED_PRECONDITION: it is of another
-// format, which stands in `meta` under `format`.
+// See DatabaseOptions.
+struct StoreOptions {
+  std::string path;
+  int64_t memory_bytes = 64 << 20;
+  rocksdb::Env* env = nullptr;
+};
+
+// Opens the database that ledger and request log share. As Database::Open, and
+// FAILED_PRECONDITION: it is of another format, which stands in `meta`.
 absl::StatusOr<std::unique_ptr<storage::Database>> OpenStore(
-    const std::string& path, rocksdb::Env* env = nullptr);
+    StoreOptions options);
 
 // What one call passes over because it is damaged: counted, and told in one
 // line of the log at the end. Thread-compatible.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "common/status/macros.h"
+#include "common/storage/prefix_iterator.h"
 #include "services/metrics_collector/rocksdb_keys.h"
 
 namespace gateway::metrics_collector {
@@ -45,22 +46,27 @@ struct Known {
   std::optional<v1::UsageRow> row;  // nullopt: it is damaged
 };
 
-absl::StatusOr<std::optional<Known>> Find(const storage::Database& database,
-                                          const std::string& attempt) {
-  ASSIGN_OR_RETURN(const auto handle, database.Use());
-  std::string time;
-  rocksdb::Status found =
-      handle->Get({}, handle.family(kUsageIndexFamily), attempt, &time);
-  if (found.IsNotFound()) return std::nullopt;
-  RETURN_IF_ERROR(storage::ToStatus(found));
-  Known known{.key = time + attempt};
-  std::string value;
-  found = handle->Get({}, handle.family(kUsageFamily), known.key, &value);
-  // Deleted between the two looks.
-  if (found.IsNotFound()) return std::nullopt;
-  const absl::Status read = storage::ToStatus(found);
-  if (!read.ok() && !absl::IsDataLoss(read)) return read;
-  if (read.ok()) known.row = Parse(value);
+// `unread` gets the attempt if the index cannot be read there: it is as good as
+// unknown, and its row, if there is one, has the key of one that comes again.
+absl::StatusOr<std::optional<Known>> Find(const storage::Database::Handle& db,
+                                          const std::string& attempt,
+                                          Damages& unread) {
+  const absl::StatusOr<std::optional<std::string>> time =
+      db.Get(kUsageIndexFamily, attempt);
+  if (absl::IsDataLoss(time.status()) ||
+      (time.ok() && time->has_value() && (*time)->size() != 8)) {
+    unread.Add(IdOf(TimeKey(0) + attempt));
+    return std::nullopt;
+  }
+  RETURN_IF_ERROR(time.status());
+  if (!time->has_value()) return std::nullopt;
+  Known known{.key = **time + attempt};
+  const absl::StatusOr<std::optional<std::string>> value =
+      db.Get(kUsageFamily, known.key);
+  // Its row was deleted unread.
+  if (value.ok() && !value->has_value()) return std::nullopt;
+  if (!value.ok() && !absl::IsDataLoss(value.status())) return value.status();
+  if (value.ok()) known.row = Parse(**value);
   return known;
 }
 
@@ -70,6 +76,7 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
     std::span<const v1::UsageRow> rows) {
   Appended appended;
   Damages damages(database_, "usage row");
+  Damages unread(database_, "usage index");
   MutexLock lock(append_mu_);
   // Rows of this call that are to be stored, by attempt: a later one of the
   // same attempt counts as a duplicate too.
@@ -82,14 +89,14 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
       ++appended.duplicates;
       continue;
     }
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
     ASSIGN_OR_RETURN(const std::optional<Known> known,
-                     Find(*database_, attempt));
+                     Find(handle, attempt, unread));
     if (known && known->row && !Supersedes(row, *known->row)) {
       ++appended.duplicates;
       continue;
     }
     if (known && !known->row) damages.Add(IdOf(known->key));
-    ASSIGN_OR_RETURN(const auto handle, database_->Use());
     if (known) batch.Delete(handle.family(kUsageFamily), known->key);
     if (earlier != fresh.end()) {
       batch.Delete(handle.family(kUsageFamily),
@@ -157,6 +164,7 @@ absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
   if (!scan.after.empty()) {
     ASSIGN_OR_RETURN(after, KeyOf(scan.after));
   }
+  Damages unread(database_, "usage index");
   std::vector<std::string> attempts;
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
@@ -170,8 +178,11 @@ absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
     RETURN_IF_ERROR(storage::ToStatus(it->status()));
   }
   for (const std::string& attempt : attempts) {
-    ASSIGN_OR_RETURN(const std::optional<Known> known,
-                     Find(*database_, attempt));
+    std::optional<Known> known;
+    {
+      ASSIGN_OR_RETURN(const auto handle, database_->Use());
+      ASSIGN_OR_RETURN(known, Find(handle, attempt, unread));
+    }
     if (!known || known->key <= after) continue;
     const uint64_t start = storage::ReadBigEndian64(known->key.data());
     if (start < MicrosOf(scan.start) || start >= MicrosOf(scan.end)) continue;
@@ -187,26 +198,37 @@ absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
 absl::Status RocksdbUsageLedger::DeleteBefore(absl::Time time) {
   constexpr int kStep = 1000;
   const std::string to = TimeKey(MicrosOf(time));
-  while (true) {
+  std::string from;
+  for (bool more = true; more;) {
     rocksdb::WriteBatch batch;
-    int deleted = 0;
     {
       ASSIGN_OR_RETURN(const auto handle, database_->Use());
-      std::unique_ptr<rocksdb::Iterator> it(
-          handle->NewIterator({}, handle.family(kUsageFamily)));
-      for (it->SeekToFirst();
-           it->Valid() && it->key().compare(to) < 0 && deleted < kStep;
-           it->Next(), ++deleted) {
-        rocksdb::Slice attempt = it->key();
+      storage::PrefixIterator it(handle, kUsageFamily, "");
+      int step = 0;
+      for (it.Seek(from);
+           step < kStep && it.Valid() && it.key().compare(to) < 0;
+           it.Next(), ++step) {
+        rocksdb::Slice attempt = it.key();
         attempt.remove_prefix(8);
-        batch.Delete(handle.family(kUsageFamily), it->key());
         batch.Delete(handle.family(kUsageIndexFamily), attempt);
+        from = it.key().ToString() + '\0';
       }
-      RETURN_IF_ERROR(storage::ToStatus(it->status()));
+      const absl::Status read = it.status();
+      if (!read.ok() && !absl::IsDataLoss(read)) return read;
+      // What cannot be read goes unread. What the index has of it leads
+      // nowhere.
+      if (!read.ok())
+        (void)database_->NoteDamage("usage rows", "past their time");
+      more = step == kStep && read.ok();
+      if (!more && (step > 0 || !from.empty() || !read.ok())) {
+        batch.DeleteRange(handle.family(kUsageFamily), "", to);
+      }
     }
-    if (deleted == 0) return absl::OkStatus();
-    RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
+    if (batch.Count() > 0) {
+      RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
+    }
   }
+  return absl::OkStatus();
 }
 
 }  // namespace gateway::metrics_collector

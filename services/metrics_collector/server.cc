@@ -4,10 +4,12 @@
 
 #include "common/clients/checked_metrics_collector.h"
 #include "common/clients/grpc_metrics_collector_server.h"
+#include "common/log/log.h"
 #include "common/process/grpc_front.h"
 #include "common/process/store_keeper.h"
 #include "common/status/macros.h"
 #include "common/storage/database.h"
+#include "common/storage/memory_budget.h"
 #include "services/metrics_collector/maintenance.h"
 #include "services/metrics_collector/metrics_collector_service.h"
 #include "services/metrics_collector/rocksdb_request_log.h"
@@ -70,7 +72,9 @@ class MetricsCollectorServer : public Server {
 
   absl::Status Start() override {
     ASSIGN_OR_RETURN(std::unique_ptr<storage::Database> database,
-                     OpenStore(options_.service.data_dir, dependencies_.env));
+                     OpenStore({.path = options_.service.data_dir,
+                                .memory_bytes = storage::MemoryBudget(0),
+                                .env = dependencies_.env}));
     ASSIGN_OR_RETURN(std::unique_ptr<RocksdbRequestLog> log,
                      RocksdbRequestLog::Open(database.get()));
     running_ =
@@ -156,11 +160,17 @@ class MetricsCollectorServer : public Server {
 
   void Maintain() {
     const absl::Time now = dependencies_.clock->Now();
-    // A failure shows in Checks, and the next round tries again.
-    (void)running_->maintenance.CloseLost(now);
+    // What failed is tried again by the next round.
+    Note("closing lost requests", running_->maintenance.CloseLost(now));
     if (now < next_sweep_) return;
-    (void)running_->maintenance.Sweep(now);
+    Note("deleting what is old", running_->maintenance.Sweep(now));
     next_sweep_ = now + kSweepInterval;
+  }
+
+  static void Note(const char* what, const absl::Status& status) {
+    if (status.ok()) return;
+    LOG_WARNING_EVERY(absl::Minutes(1), "metrics", "maintenance has failed",
+                      {{"at", what}, {"error", status.ToString()}});
   }
 
   const Options options_;

@@ -40,7 +40,7 @@ class UsageLedger {
 
   // All rows or none; they are on disk when it returns. A row that is known is
   // a duplicate, unless it knows more than the stored one (Supersedes), or that
-  // one is damaged. UNAVAILABLE `storage_unavailable`.
+  // one, or what leads to it, is damaged. UNAVAILABLE `storage_unavailable`.
   virtual absl::StatusOr<Appended> Append(
       std::span<const v1::UsageRow> rows) = 0;
 
@@ -49,7 +49,7 @@ class UsageLedger {
   virtual absl::Status Scan(const UsageScan& scan,
                             const Visitor& visit) const = 0;
 
-  // Deletes what began before `time`, in bounded steps.
+  // Deletes what began before `time`, also what is damaged, in bounded steps.
   virtual absl::Status DeleteBefore(absl::Time time) = 0;
 };
 

@@ -2,6 +2,8 @@
 #define GATEWAY_TESTS_UNIT_SERVICES_METRICS_COLLECTOR_RECORDS_H_
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -73,7 +75,7 @@ class StoreTest : public testing::Test {
 
   void OpenDatabase() {
     database_.reset();
-    auto opened = OpenStore(path_);
+    auto opened = OpenStore({.path = path_, .memory_bytes = memory_bytes_});
     ASSERT_TRUE(opened.ok()) << opened.status();
     database_ = *std::move(opened);
   }
@@ -91,6 +93,28 @@ class StoreTest : public testing::Test {
     ASSERT_TRUE(database_->Write(batch, /*synced=*/false).ok());
   }
 
+  // From here on what is in the family's files cannot be read; what is written
+  // later can. `memory_bytes_` is to be 1, for each read to go to the files.
+  void DamageFiles(const std::string& family) {
+    OpenDatabase();
+    int damaged = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+      if (entry.path().extension() != ".sst") continue;
+      std::fstream file(entry.path(),
+                        std::ios::in | std::ios::out | std::ios::binary);
+      const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+      // The end of the property that says whose file it is.
+      const std::string name = "name" + family;
+      const size_t at = bytes.find(name);
+      if (at == std::string::npos || bytes[at + name.size()] == '_') continue;
+      file.seekp(8);
+      file.put(static_cast<char>(~bytes[8]));
+      ++damaged;
+    }
+    EXPECT_GT(damaged, 0) << family;
+  }
+
+  int64_t memory_bytes_ = 64 << 20;
   std::string path_;
   std::unique_ptr<storage::Database> database_;
 };

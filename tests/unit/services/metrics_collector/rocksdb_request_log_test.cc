@@ -154,6 +154,20 @@ TEST_F(RocksdbRequestLogTest, SweepsTheOldestOverTheSizeAlsoAfterARestart) {
   EXPECT_LT(log_->StoredBytes(), 1000);
 }
 
+TEST_F(RocksdbRequestLogTest, ABeatThatIsDamagedIsPassedOver) {
+  for (const char* instance : {"i1", "i2"}) {
+    v1::Beat beat;
+    beat.set_instance_id(instance);
+    ASSERT_TRUE(log_->SaveBeat(beat).ok());
+  }
+  Damage(kMetaFamily, "si1");
+  const auto beats = log_->LoadBeats();
+  ASSERT_TRUE(beats.ok()) << beats.status();
+  ASSERT_EQ(beats->size(), 1u);
+  EXPECT_EQ(beats->front().instance_id(), "i2");
+  EXPECT_EQ(database_->damages(), 1);
+}
+
 TEST_F(RocksdbRequestLogTest, RemembersBeatsOverARestart) {
   v1::Beat beat;
   beat.set_instance_id("i1");

@@ -27,7 +27,7 @@ TEST_F(RocksdbStoreTest, OpensWhatItHasWritten) {
 TEST_F(RocksdbStoreTest, RefusesAnotherFormatAndSaysSo) {
   PutFormat("2");
   database_.reset();
-  const auto opened = OpenStore(path_);
+  const auto opened = OpenStore({.path = path_});
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(opened.status().message()),
               testing::AllOf(testing::HasSubstr(path_),

@@ -36,6 +36,7 @@ class RocksdbUsageLedgerTest : public StoreTest {
 };
 
 using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -175,6 +176,42 @@ TEST_F(RocksdbUsageLedgerTest, RefusesAForeignPosition) {
         absl::StatusCode::kInvalidArgument)
         << after;
   }
+}
+
+TEST_F(RocksdbUsageLedgerTest, WhatTheIndexCannotFindIsStored) {
+  memory_bytes_ = 1;
+  Append({Row("a", 1, 10), Row("b", 1, 20)});
+  DamageFiles("usage_index");
+  LogCapture log;
+  auto appended = Append({Row("a", 1, 10), Row("c", 1, 30)});
+  EXPECT_EQ(appended.stored, 2);
+  EXPECT_GE(database_->damages(), 1);
+  EXPECT_THAT(log.Lines(),
+              Contains(AllOf(HasSubstr("usage index"), HasSubstr("a/1"))));
+  // In the place of the first.
+  EXPECT_THAT(Seen({}), ElementsAre("a/1", "b/1", "c/1"));
+  EXPECT_EQ(Append({Row("a", 1, 10)}).duplicates, 1);
+}
+
+TEST_F(RocksdbUsageLedgerTest, AnEntryOfTheIndexThatIsNoneIsPassedOver) {
+  Append({Row("a", 1, 10)});
+  Damage(kUsageIndexFamily, RowKey("a", 1, 10).substr(8));
+  EXPECT_EQ(Append({Row("a", 1, 10)}).stored, 1);
+  EXPECT_EQ(database_->damages(), 1);
+  EXPECT_THAT(Seen({}), ElementsAre("a/1"));
+}
+
+TEST_F(RocksdbUsageLedgerTest, WhatIsDamagedIsDeletedInItsTime) {
+  memory_bytes_ = 1;
+  Append({Row("a", 1, 10), Row("b", 1, 20)});
+  DamageFiles("usage");
+  Append({Row("c", 1, 30)});
+  auto ledger = Ledger();
+  ASSERT_TRUE(ledger.DeleteBefore(absl::FromUnixSeconds(25)).ok());
+  EXPECT_GE(database_->damages(), 1);
+  // Its entry in the index leads nowhere.
+  EXPECT_EQ(Append({Row("a", 1, 26)}).stored, 1);
+  EXPECT_EQ(Append({Row("a", 1, 26)}).duplicates, 1);
 }
 
 TEST_F(RocksdbUsageLedgerTest, DeletesByTimeWithTheIndex) {
