@@ -56,4 +56,8 @@ std::shared_ptr<grpc::Channel> MakeInProcessChannel(grpc::Server& server) {
   return server.InProcessChannel(arguments);
 }
 
+bool IsConnected(grpc::Channel& channel) {
+  return channel.GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
+}
+
 }  // namespace gateway::rpc

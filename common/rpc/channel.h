@@ -31,6 +31,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ChannelOptions& options);
 // The same to a server of this process.
 std::shared_ptr<grpc::Channel> MakeInProcessChannel(grpc::Server& server);
 
+// Whether a call would find a connection; begins to make one if not. Never
+// blocks.
+bool IsConnected(grpc::Channel& channel);
+
 }  // namespace gateway::rpc
 
 #endif  // GATEWAY_COMMON_RPC_CHANNEL_H_

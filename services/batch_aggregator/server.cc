@@ -17,8 +17,8 @@
 #include "common/concurrency/spawn.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
+#include "common/process/peer_links.h"
 #include "common/process/store_keeper.h"
-#include "common/rpc/channel.h"
 #include "common/status/macros.h"
 #include "common/storage/memory_budget.h"
 #include "services/batch_aggregator/metrics.h"
@@ -117,7 +117,12 @@ class BatchAggregatorServer : public Server {
   }
 
   std::vector<process::Check> Checks() const override {
-    return keeper_.Checks();
+    std::vector<process::Check> checks = keeper_.Checks();
+    if (started_.load() == nullptr) return checks;
+    for (process::Check& check : links_.Checks()) {
+      checks.push_back(std::move(check));
+    }
+    return checks;
   }
 
   std::vector<prometheus::MetricFamily> CollectMetrics() const override {
@@ -144,8 +149,8 @@ class BatchAggregatorServer : public Server {
   }
 
   std::vector<process::Peer> PeerStates() const override {
-    return {{"model-router", options_.model_router_target},
-            {"session-store", options_.session_store_target}};
+    return started_.load() == nullptr ? std::vector<process::Peer>()
+                                      : links_.States();
   }
 
   // All of its keys are read at the start.
@@ -194,17 +199,21 @@ class BatchAggregatorServer : public Server {
   void ConnectPeers() {
     const int bytes = options_.service.max_message_bytes;
     if (peers_.router == nullptr) {
-      router_client_ = MakeGrpcModelRouter(
-          rpc::MakeChannel({.target = options_.model_router_target,
-                            .max_message_bytes = bytes}));
+      router_client_ = MakeGrpcModelRouter(links_.Connect(
+          "model-router", {.target = options_.model_router_target,
+                           .max_message_bytes = bytes}));
       peers_.router = router_client_.get();
+    } else {
+      links_.AddInProcess("model-router");
     }
     if (peers_.sessions == nullptr) {
-      sessions_client_ = MakeGrpcSessionStore(
-          rpc::MakeChannel({.target = options_.session_store_target,
+      sessions_client_ = MakeGrpcSessionStore(links_.Connect(
+          "session-store", {.target = options_.session_store_target,
                             .max_message_bytes = bytes,
                             .follows_readiness = false}));
       peers_.sessions = sessions_client_.get();
+    } else {
+      links_.AddInProcess("session-store");
     }
   }
 
@@ -232,6 +241,7 @@ class BatchAggregatorServer : public Server {
   std::unique_ptr<ModelRouter> router_client_;
   std::unique_ptr<SessionStore> sessions_client_;
   Peers peers_;
+  process::PeerLinks links_;  // filled before started_ is set
   process::GrpcFront front_;
   std::unique_ptr<Running> running_;
   // What other threads may look at.

@@ -15,8 +15,8 @@
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
+#include "common/process/peer_links.h"
 #include "common/resilience/concurrency_limit.h"
-#include "common/rpc/channel.h"
 #include "common/status/macros.h"
 #include "common/telemetry/reporter.h"
 #include "services/ingress/agent_api.h"
@@ -45,34 +45,32 @@ struct RemotePeers {
   std::unique_ptr<TelemetryReceiver> telemetry;
 };
 
-RemotePeers Connect(const Options& options, Peers& peers) {
-  const auto channel = [&](const std::string& target, bool has_replicas) {
-    return rpc::MakeChannel(
-        {.target = target,
-         .max_message_bytes = options.service.max_message_bytes,
-         .follows_readiness = has_replicas});
+RemotePeers Connect(const Options& options, process::PeerLinks& links,
+                    Peers& peers) {
+  // Makes the client of a peer that is not in this process.
+  const auto reach = [&](const char* name, const std::string& target,
+                         bool has_replicas, auto make, auto& client,
+                         auto& peer) {
+    if (peer != nullptr) {
+      links.AddInProcess(name);
+      return;
+    }
+    client = make(links.Connect(
+        name, {.target = target,
+               .max_message_bytes = options.service.max_message_bytes,
+               .follows_readiness = has_replicas}));
+    peer = client.get();
   };
+  const PeerTargets& at = options.peers;
   RemotePeers remote;
-  if (peers.router == nullptr) {
-    remote.router = MakeGrpcModelRouter(
-        channel(options.peers.model_router, /*has_replicas=*/true));
-    peers.router = remote.router.get();
-  }
-  if (peers.sessions == nullptr) {
-    remote.sessions = MakeGrpcSessionStore(
-        channel(options.peers.session_store, /*has_replicas=*/false));
-    peers.sessions = remote.sessions.get();
-  }
-  if (peers.batches == nullptr) {
-    remote.batches = MakeGrpcBatchAggregator(
-        channel(options.peers.batch_aggregator, /*has_replicas=*/false));
-    peers.batches = remote.batches.get();
-  }
-  if (peers.telemetry == nullptr) {
-    remote.telemetry = MakeGrpcTelemetryReceiver(
-        channel(options.peers.metrics_collector, /*has_replicas=*/false));
-    peers.telemetry = remote.telemetry.get();
-  }
+  reach("model-router", at.model_router, /*has_replicas=*/true,
+        MakeGrpcModelRouter, remote.router, peers.router);
+  reach("session-store", at.session_store, /*has_replicas=*/false,
+        MakeGrpcSessionStore, remote.sessions, peers.sessions);
+  reach("batch-aggregator", at.batch_aggregator, /*has_replicas=*/false,
+        MakeGrpcBatchAggregator, remote.batches, peers.batches);
+  reach("metrics-collector", at.metrics_collector, /*has_replicas=*/false,
+        MakeGrpcTelemetryReceiver, remote.telemetry, peers.telemetry);
   return remote;
 }
 
@@ -113,17 +111,12 @@ http::ServerOptions HttpServerOptionsOf(const Options& options,
   return server;
 }
 
-process::Peer PeerOf(const char* name, const std::string& target,
-                     const void* in_process, const char* state) {
-  return {name, in_process == nullptr ? target : "in process", state};
-}
-
 // What lives from Start to Stop.
 struct Running {
   Running(const Options& options, const Server::Dependencies& dependencies,
           Peers given, Metrics* metrics)
       : peers(given),
-        remote(Connect(options, peers)),
+        remote(Connect(options, links, peers)),
         bodies(options.service.max_body_bytes_in_flight),
         keys(options.keys),
         admission(options.admission),
@@ -147,9 +140,17 @@ struct Running {
     services.clock = dependencies.clock;
     services.bodies = &bodies;
     services.options.Set(options.exchange);
+    links.SetComplaint("model-router", [this] {
+      return catalogue.connected() ? "" : "not reached";
+    });
+    links.SetComplaint("session-store", [this] {
+      return sessions.away.load(std::memory_order_relaxed) ? "did not answer"
+                                                           : "";
+    });
   }
 
   Peers peers;
+  process::PeerLinks links;
   const RemotePeers remote;
   // Over HTTP and gRPC.
   ConcurrencyLimit bodies;
@@ -210,19 +211,8 @@ class IngressServer final : public Server {
 
   std::vector<process::Check> Checks() const override {
     const Running* running = started_.load();
-    if (running == nullptr) return {};
-    using State = process::Check::State;
-    process::Check router{.name = "model-router"};
-    if (!running->catalogue.connected()) {
-      router.state = State::kDegraded;
-      router.reason = "not reached";
-    }
-    process::Check store{.name = "session-store"};
-    if (running->sessions.away.load(std::memory_order_relaxed)) {
-      store.state = State::kDegraded;
-      store.reason = "did not answer";
-    }
-    return {router, store};
+    return running == nullptr ? std::vector<process::Check>()
+                              : running->links.Checks();
   }
 
   std::vector<prometheus::MetricFamily> CollectMetrics() const override {
@@ -239,17 +229,8 @@ class IngressServer final : public Server {
 
   std::vector<process::Peer> PeerStates() const override {
     const Running* running = started_.load();
-    if (running == nullptr) return {};
-    const bool router = running->catalogue.connected();
-    const bool store = !running->sessions.away.load(std::memory_order_relaxed);
-    const PeerTargets& at = options_.peers;
-    return {PeerOf("model-router", at.model_router, peers_.router,
-                   router ? "ok" : "not reached"),
-            PeerOf("session-store", at.session_store, peers_.sessions,
-                   store ? "ok" : "did not answer"),
-            PeerOf("batch-aggregator", at.batch_aggregator, peers_.batches, ""),
-            PeerOf("metrics-collector", at.metrics_collector, peers_.telemetry,
-                   "")};
+    return running == nullptr ? std::vector<process::Peer>()
+                              : running->links.States();
   }
 
   // Hot: keys, limits.maxRequestsInFlight, streaming, monitoring.enabled and

@@ -14,7 +14,7 @@
 #include "common/concurrency/background_flow.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
-#include "common/rpc/channel.h"
+#include "common/process/peer_links.h"
 #include "common/status/macros.h"
 #include "services/model_router/metrics.h"
 #include "services/model_router/mock_provider.h"
@@ -91,11 +91,15 @@ class ModelRouterServer final : public Server {
   std::vector<process::Check> Checks() const override {
     const Running* running = started_.load();
     if (running == nullptr) return {};
+    std::vector<process::Check> checks = links_.Checks();
+    process::Check& spool = checks.emplace_back();
+    spool.name = "usage_spool";
     const absl::Status health = running->spool->Health();
-    if (health.ok()) return {{.name = "usage_spool"}};
-    return {{.name = "usage_spool",
-             .state = process::Check::State::kFailed,
-             .reason = std::string(health.message())}};
+    if (!health.ok()) {
+      spool.state = process::Check::State::kFailed;
+      spool.reason = std::string(health.message());
+    }
+    return checks;
   }
 
   std::vector<prometheus::MetricFamily> CollectMetrics() const override {
@@ -115,11 +119,9 @@ class ModelRouterServer final : public Server {
   }
 
   std::vector<process::Peer> PeerStates() const override {
-    std::vector<process::Peer> peers = {
-        {"metrics-collector",
-         recorder_ == nullptr ? options_.collector_target : "in process"}};
     const Running* running = started_.load();
-    if (running == nullptr) return peers;
+    if (running == nullptr) return {};
+    std::vector<process::Peer> peers = links_.States();
     for (const auto& provider : running->service->catalogue()->providers()) {
       peers.push_back({absl::StrCat("provider ", provider->name),
                        provider->dialect == Dialect::kMock
@@ -177,11 +179,14 @@ class ModelRouterServer final : public Server {
     Running& running = *running_;
     UsageRecorder* recorder = recorder_;
     if (recorder == nullptr) {
-      running.grpc_recorder = MakeGrpcUsageRecorder(rpc::MakeChannel(
+      running.grpc_recorder = MakeGrpcUsageRecorder(links_.Connect(
+          "metrics-collector",
           {.target = options_.collector_target,
            .max_message_bytes = options_.service.max_message_bytes,
            .follows_readiness = false}));
       recorder = running.grpc_recorder.get();
+    } else {
+      links_.AddInProcess("metrics-collector");
     }
     running.delivery = std::make_unique<UsageDelivery>(
         running.spool.get(), recorder, dependencies_.clock, options_.delivery);
@@ -248,6 +253,7 @@ class ModelRouterServer final : public Server {
   UsageRecorder* recorder_ = nullptr;
   bool serve_grpc_ = true;
   mutable Metrics metrics_;
+  process::PeerLinks links_;  // filled before started_ is set
   process::GrpcFront front_;
   std::unique_ptr<Running> running_;
   // What the ops thread may look at.

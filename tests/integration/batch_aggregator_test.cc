@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,8 +26,10 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 class ItemSource final : public rpc::Source<v1::SubmitBatchRequest> {
  public:
@@ -189,7 +192,15 @@ TEST_F(BatchAggregatorServerTest, WaitsForAModelRouterThatIsAway) {
   Start(/*with_peers=*/false);
   const auto batch = Submit(5);
   ASSERT_TRUE(batch.ok()) << batch.status();
-  EXPECT_EQ(server_->Checks()[0].state, process::Check::State::kOk);
+  std::map<std::string, process::Check::State> checks;
+  for (const process::Check& check : server_->Checks()) {
+    checks[check.name] = check.state;
+  }
+  EXPECT_THAT(checks,
+              UnorderedElementsAre(
+                  Pair("database", process::Check::State::kOk),
+                  Pair("model-router", process::Check::State::kDegraded),
+                  Pair("session-store", process::Check::State::kDegraded)));
   EXPECT_TRUE(Get(batch->batch_id()).ok());
   Start();
   Results results;

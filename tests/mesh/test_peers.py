@@ -3,8 +3,10 @@
 import json
 import time
 
+import pytest
+
 from conftest import chat, ledger, request_log
-from support.processes import wait_until
+from support.processes import get_json, wait_until
 
 
 def is_well(mesh, **kwargs):
@@ -103,3 +105,36 @@ def test_covert_mode_keeps_no_person(make_mesh):
         output = program.output()
         for secret in ("forget me", "hidden", "ann\""):
             assert secret not in output, name
+
+
+MISSED_BY = {
+    "model-router": {"ingress", "batch-aggregator"},
+    "batch-aggregator": {"ingress"},
+    "session-store": {"ingress", "batch-aggregator"},
+    "metrics-collector": {"ingress", "model-router"},
+}
+
+
+@pytest.mark.parametrize("peer", MISSED_BY)
+def test_whoever_calls_a_peer_says_that_it_is_away(mesh, peer):
+    mesh.kill(peer)
+
+    def missed_by():
+        return {service for service in mesh.programs
+                if readiness(mesh, service)["checks"].get(peer, "ok") != "ok"}
+
+    wait_until(lambda: missed_by() == MISSED_BY[peer], 5, f"{peer} is missed")
+    for service in mesh.programs:
+        missed = service in MISSED_BY[peer]
+        assert mesh.ready_status(service) == 200
+        assert readiness(mesh, service)["status"] == (
+            "degraded" if missed else "ok")
+        peers = json.loads(mesh.admin(service, "/peers")[1])["peers"]
+        assert {p["state"] for p in peers if p["name"] == peer} == (
+            {"not reached"} if missed else set())
+    mesh.start(peer)
+    wait_until(mesh.is_whole, 10, f"{peer} is found again")
+
+
+def readiness(mesh, service):
+    return get_json(mesh.ops(service, "/readyz"))

@@ -26,7 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 using http::RawSocket;
 using testing::HasSubstr;
-using testing::IsSupersetOf;
 using testing::UnorderedElementsAre;
 
 bool Eventually(const std::function<bool()>& condition) {
@@ -208,7 +207,10 @@ TEST_F(AgentGatewayTest, ChecksAndMetricsNameTheirService) {
   EXPECT_THAT(checks,
               UnorderedElementsAre(
                   "ingress/model-router", "ingress/session-store",
-                  "model-router/usage_spool", "batch-aggregator/database",
+                  "ingress/batch-aggregator", "ingress/metrics-collector",
+                  "model-router/metrics-collector", "model-router/usage_spool",
+                  "batch-aggregator/model-router",
+                  "batch-aggregator/session-store", "batch-aggregator/database",
                   "session-store/database", "metrics-collector/database"));
   for (const auto& family : server_->CollectMetrics()) {
     for (const auto& metric : family.metric) {
@@ -228,14 +230,16 @@ TEST_F(AgentGatewayTest, ChecksAndMetricsNameTheirService) {
 
 TEST_F(AgentGatewayTest, NoPeerIsElsewhere) {
   Start();
-  std::map<std::string, std::string> targets;
+  std::set<std::string> names;
   for (const process::Peer& peer : server_->PeerStates()) {
-    targets[peer.name] = peer.target;
+    if (peer.name.starts_with("provider ")) continue;
+    names.insert(peer.name);
+    EXPECT_EQ(peer.target, "in process") << peer.name;
+    EXPECT_EQ(peer.state, "ok") << peer.name;
   }
-  EXPECT_THAT(targets,
-              IsSupersetOf({std::pair("model-router", "in process"),
-                            std::pair("session-store", "in process"),
-                            std::pair("metrics-collector", "in process")}));
+  EXPECT_THAT(names,
+              UnorderedElementsAre("model-router", "session-store",
+                                   "batch-aggregator", "metrics-collector"));
 }
 
 TEST_F(AgentGatewayTest, ADrainLetsStreamsFinishAndRefusesNewOnes) {
