@@ -80,18 +80,12 @@ void ReadLimits(const config::v1::Config& config, ServiceOptions& options,
       return;
     }
   }
-  if (limits.has_max_body_bytes_in_flight()) {
-    options.max_body_bytes_in_flight = limits.max_body_bytes_in_flight();
-    if (options.max_body_bytes_in_flight < 1) {
-      faults.Add("limits.maxBodyBytesInFlight", "1 or more");
-    }
-  }
-  if (limits.has_write_timeout()) {
-    options.write_timeout = ToDuration(limits.write_timeout());
-    if (options.write_timeout <= absl::ZeroDuration()) {
-      faults.Add("limits.writeTimeout", "more than 0");
-    }
-  }
+  ReadCount(limits.has_max_body_bytes_in_flight(),
+            limits.max_body_bytes_in_flight(), "limits.maxBodyBytesInFlight",
+            options.max_body_bytes_in_flight, faults);
+  ReadDuration(limits.has_write_timeout(), limits.write_timeout(),
+               "limits.writeTimeout", options.write_timeout, faults,
+               absl::Milliseconds(1));
   const int64_t context = config.session().has_max_context_bytes()
                               ? config.session().max_context_bytes()
                               : kDefaultMaxContextBytes;
@@ -188,6 +182,27 @@ void Faults::Add(const absl::Status& status) {
   if (status.ok()) return;
   for (absl::string_view line : absl::StrSplit(status.message(), '\n')) {
     lines_.emplace_back(line);
+  }
+}
+
+bool IsCount(absl::string_view key, int64_t value, int64_t most,
+             Faults& faults) {
+  if (value >= 1 && value <= most) return true;
+  faults.Add(key, most == std::numeric_limits<int64_t>::max()
+                      ? "1 or more"
+                      : absl::StrCat("1 to ", most));
+  return false;
+}
+
+void ReadDuration(bool is_set, const google::protobuf::Duration& value,
+                  absl::string_view key, absl::Duration& duration,
+                  Faults& faults, absl::Duration least) {
+  if (!is_set) return;
+  const absl::Duration read = ToDuration(value);
+  if (read < least) {
+    faults.Add(key, absl::StrCat(absl::FormatDuration(least), " or more"));
+  } else {
+    duration = read;
   }
 }
 

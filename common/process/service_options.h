@@ -5,6 +5,8 @@
 #include <absl/strings/string_view.h>
 #include <absl/time/time.h>
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -75,6 +77,25 @@ class Faults {
  private:
   std::vector<std::string> lines_;
 };
+
+// A fault unless `value` is within 1 and `most`.
+bool IsCount(absl::string_view key, int64_t value, int64_t most,
+             Faults& faults);
+
+// Takes a number that is set, or notes that it is not within 1 and `most`.
+template <class Number>
+void ReadCount(bool is_set, int64_t value, absl::string_view key,
+               Number& number, Faults& faults,
+               int64_t most = std::numeric_limits<int64_t>::max()) {
+  if (is_set && IsCount(key, value, most, faults)) {
+    number = static_cast<Number>(value);
+  }
+}
+
+// Takes a duration that is set, or notes that it is shorter than `least`.
+void ReadDuration(bool is_set, const google::protobuf::Duration& value,
+                  absl::string_view key, absl::Duration& duration,
+                  Faults& faults, absl::Duration least = absl::Seconds(1));
 
 }  // namespace gateway::process
 

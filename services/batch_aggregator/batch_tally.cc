@@ -5,7 +5,6 @@
 #include "common/usage/usage_sum.h"
 
 namespace gateway::batch_aggregator {
-namespace {}  // namespace
 
 Outcome OutcomeOf(const v1::ItemResult& result) {
   if (!result.has_error()) return Outcome::kSucceeded;

@@ -1,33 +1,9 @@
 #include "services/batch_aggregator/config.h"
 
-#include <absl/strings/str_cat.h>
-
-#include "common/time/duration.h"
-
 namespace gateway::batch_aggregator {
-namespace {
 
-template <class Target>
-void ReadCount(bool is_set, int64_t value, const char* key, int64_t most,
-               Target& count, process::Faults& faults) {
-  if (!is_set) return;
-  count = static_cast<Target>(value);
-  if (value < 1 || value > most) {
-    faults.Add(key, absl::StrCat("1 to ", most));
-  }
-}
-
-void ReadDuration(bool is_set, const google::protobuf::Duration& value,
-                  const char* key, absl::Duration least,
-                  absl::Duration& duration, process::Faults& faults) {
-  if (!is_set) return;
-  duration = ToDuration(value);
-  if (duration < least) {
-    faults.Add(key, absl::StrCat(absl::FormatDuration(least), " or more"));
-  }
-}
-
-}  // namespace
+using process::ReadCount;
+using process::ReadDuration;
 
 absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   process::Faults faults;
@@ -40,26 +16,25 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
 
   const config::v1::Batch& batch = config.batch();
   DispatcherOptions& dispatcher = options.dispatcher;
-  ReadCount(batch.has_size(), batch.size(), "batch.size", 10'000,
-            dispatcher.window.size, faults);
+  ReadCount(batch.has_size(), batch.size(), "batch.size",
+            dispatcher.window.size, faults, 10'000);
   ReadDuration(batch.has_wait(), batch.wait(), "batch.wait",
-               absl::ZeroDuration(), dispatcher.window.wait, faults);
+               dispatcher.window.wait, faults, absl::ZeroDuration());
   ReadCount(batch.has_concurrency(), batch.concurrency(), "batch.concurrency",
-            10'000, dispatcher.concurrency, faults);
+            dispatcher.concurrency, faults, 10'000);
   ReadCount(batch.has_max_attempts(), batch.max_attempts(), "batch.maxAttempts",
-            100, dispatcher.retry.max_attempts, faults);
+            dispatcher.retry.max_attempts, faults, 100);
   ReadDuration(batch.has_item_timeout(), batch.item_timeout(),
-               "batch.itemTimeout", absl::Seconds(1), dispatcher.item_timeout,
-               faults);
+               "batch.itemTimeout", dispatcher.item_timeout, faults);
   ReadCount(batch.has_max_items(), batch.max_items(), "batch.maxItems",
-            1'000'000, options.batches.limits.max_items, faults);
+            options.batches.limits.max_items, faults, 1'000'000);
   ReadCount(batch.has_max_bytes(), batch.max_bytes(), "batch.maxBytes",
-            int64_t{16} << 30, options.batches.limits.max_bytes, faults);
+            options.batches.limits.max_bytes, faults, int64_t{16} << 30);
   ReadCount(batch.has_max_open_batches(), batch.max_open_batches(),
-            "batch.maxOpenBatches", 100'000, options.batches.max_open_batches,
-            faults);
+            "batch.maxOpenBatches", options.batches.max_open_batches, faults,
+            100'000);
   ReadDuration(batch.has_retention(), batch.retention(), "batch.retention",
-               absl::Seconds(1), options.retention, faults);
+               options.retention, faults);
   absl::Status status = faults.ToStatus();
   if (!status.ok()) return status;
   return options;

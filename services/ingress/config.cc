@@ -8,12 +8,15 @@
 #include <optional>
 #include <utility>
 
-#include "common/time/duration.h"
-
 namespace gateway::ingress {
 namespace {
 
 using process::Faults;
+using process::ReadCount;
+using process::ReadDuration;
+
+// A shorter limit of time is a slip.
+constexpr absl::Duration kLeast = absl::Milliseconds(1);
 
 constexpr size_t kMaxKeyIdBytes = 64;
 
@@ -84,24 +87,6 @@ void CheckOpenMode(const config::v1::Config& config,
              "listen.grpc to 127.0.0.1");
 }
 
-template <class Size>
-void ReadCount(bool is_set, int64_t value, const char* key, Size& count,
-               Faults& faults) {
-  if (!is_set) return;
-  if (value < 1) {
-    faults.Add(key, "1 or more");
-    return;
-  }
-  count = static_cast<Size>(value);
-}
-
-void ReadDuration(bool is_set, const google::protobuf::Duration& value,
-                  const char* key, absl::Duration& duration, Faults& faults) {
-  if (!is_set) return;
-  duration = ToDuration(value);
-  if (duration <= absl::ZeroDuration()) faults.Add(key, "more than 0");
-}
-
 void ReadLimits(const config::v1::Limits& limits, Options& options,
                 Faults& faults) {
   HttpLimits& http = options.http;
@@ -113,19 +98,22 @@ void ReadLimits(const config::v1::Limits& limits, Options& options,
             limits.max_requests_in_flight(), "limits.maxRequestsInFlight",
             options.admission.max_requests_in_flight, faults);
   ReadDuration(limits.has_header_timeout(), limits.header_timeout(),
-               "limits.headerTimeout", http.header_timeout, faults);
+               "limits.headerTimeout", http.header_timeout, faults, kLeast);
   ReadDuration(limits.has_idle_timeout(), limits.idle_timeout(),
-               "limits.idleTimeout", http.idle_timeout, faults);
+               "limits.idleTimeout", http.idle_timeout, faults, kLeast);
 }
 
 void ReadStream(const config::v1::Stream& stream, Options& options,
                 Faults& faults) {
   ReadDuration(stream.has_max_duration(), stream.max_duration(),
-               "stream.maxDuration", options.deadline.max_stream, faults);
+               "stream.maxDuration", options.deadline.max_stream, faults,
+               kLeast);
   ReadDuration(stream.has_heartbeat_interval(), stream.heartbeat_interval(),
-               "stream.heartbeatInterval", options.heartbeat_interval, faults);
+               "stream.heartbeatInterval", options.heartbeat_interval, faults,
+               kLeast);
   ReadDuration(stream.has_idle_timeout(), stream.idle_timeout(),
-               "stream.idleTimeout", options.converse_idle_timeout, faults);
+               "stream.idleTimeout", options.converse_idle_timeout, faults,
+               kLeast);
 }
 
 Contents ReadContents(config::v1::Contents contents) {

@@ -1,19 +1,8 @@
 #include "services/metrics_collector/config.h"
 
-#include "common/time/duration.h"
-
 namespace gateway::metrics_collector {
-namespace {
 
-void ReadRetention(bool is_set, const google::protobuf::Duration& value,
-                   const char* key, absl::Duration& retention,
-                   process::Faults& faults) {
-  if (!is_set) return;
-  retention = ToDuration(value);
-  if (retention < absl::Seconds(1)) faults.Add(key, "1s or more");
-}
-
-}  // namespace
+using process::ReadDuration;
 
 absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   process::Faults faults;
@@ -27,14 +16,14 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   if (monitoring.contents() != config::v1::CONTENTS_UNSPECIFIED) {
     options.contents = monitoring.contents();
   }
-  ReadRetention(monitoring.has_contents_retention(),
-                monitoring.contents_retention(), "monitoring.contentsRetention",
-                options.contents_retention, faults);
-  ReadRetention(monitoring.has_request_retention(),
-                monitoring.request_retention(), "monitoring.requestRetention",
-                options.request_retention, faults);
-  ReadRetention(monitoring.has_usage_retention(), monitoring.usage_retention(),
-                "monitoring.usageRetention", options.usage_retention, faults);
+  ReadDuration(monitoring.has_contents_retention(),
+               monitoring.contents_retention(), "monitoring.contentsRetention",
+               options.contents_retention, faults);
+  ReadDuration(monitoring.has_request_retention(),
+               monitoring.request_retention(), "monitoring.requestRetention",
+               options.request_retention, faults);
+  ReadDuration(monitoring.has_usage_retention(), monitoring.usage_retention(),
+               "monitoring.usageRetention", options.usage_retention, faults);
   if (monitoring.has_request_log_bytes()) {
     options.request_log_bytes = monitoring.request_log_bytes();
     if (options.request_log_bytes < (1 << 20)) {

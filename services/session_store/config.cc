@@ -2,27 +2,10 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "common/time/duration.h"
-
 namespace gateway::session_store {
-namespace {
 
-void ReadDuration(bool is_set, const google::protobuf::Duration& value,
-                  const char* key, absl::Duration& duration,
-                  process::Faults& faults) {
-  if (!is_set) return;
-  duration = ToDuration(value);
-  if (duration < absl::Seconds(1)) faults.Add(key, "1s or more");
-}
-
-void ReadCount(bool is_set, int64_t value, const char* key, int64_t& count,
-               process::Faults& faults) {
-  if (!is_set) return;
-  count = value;
-  if (count < 1) faults.Add(key, "1 or more");
-}
-
-}  // namespace
+using process::ReadCount;
+using process::ReadDuration;
 
 absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   process::Faults faults;

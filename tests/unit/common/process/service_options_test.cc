@@ -77,5 +77,30 @@ TEST(ServiceOptionsTest, EverySectionIsFoundByItsName) {
   EXPECT_EQ(SectionOf(config, "agent-gateway").data_dir, "a");
 }
 
+TEST(ReadTest, TakesWhatIsSetAndWithinItsBounds) {
+  Faults faults;
+  int count = 7;
+  ReadCount(false, 0, "absent", count, faults, 9);
+  EXPECT_EQ(count, 7);
+  ReadCount(true, 9, "most", count, faults, 9);
+  EXPECT_EQ(count, 9);
+  ReadCount(true, 10, "over", count, faults, 9);
+  ReadCount(true, 0, "under", count, faults);
+  EXPECT_EQ(count, 9);
+  absl::Duration time = absl::Hours(1);
+  google::protobuf::Duration value;
+  ReadDuration(false, value, "absent", time, faults);
+  EXPECT_EQ(time, absl::Hours(1));
+  ReadDuration(true, value, "none", time, faults);
+  ReadDuration(true, value, "short", time, faults, absl::Milliseconds(1));
+  EXPECT_EQ(time, absl::Hours(1));
+  value.set_seconds(1);
+  ReadDuration(true, value, "least", time, faults);
+  EXPECT_EQ(time, absl::Seconds(1));
+  EXPECT_EQ(faults.ToStatus().message(),
+            "over: 1 to 9\nunder: 1 or more\nnone: 1s or more\n"
+            "short: 1ms or more");
+}
+
 }  // namespace
 }  // namespace gateway::process
