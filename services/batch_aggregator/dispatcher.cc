@@ -356,7 +356,7 @@ Awaitable<void> Dispatcher::RunSending(SendingPtr sending) {
   if (sending->attempts++ == 0) {
     sending->deadline = parts_.clock->Now() + options_.item_timeout;
   }
-  parts_.metrics->Sent();
+  parts_.metrics->Sent(/*again=*/sending->attempts > 1);
   ItemSender::Sent sent =
       co_await sender_.Send(account, sending->queue.model,
                             sending->planned_target, *item, sending->deadline);

@@ -47,7 +47,12 @@ Metrics::Metrics()
                     .Name("agentgw_batch_sendings_total")
                     .Help("Calls to model-router, retries included.")
                     .Register(registry_)
-                    .Add({})) {
+                    .Add({})),
+      retries_(prometheus::BuildCounter()
+                   .Name("agentgw_batch_retries_total")
+                   .Help("Calls to model-router after one that failed.")
+                   .Register(registry_)
+                   .Add({})) {
   auto& flushes = prometheus::BuildCounter()
                       .Name("agentgw_batch_flushes_total")
                       .Help("Flushes, by what made them due.")

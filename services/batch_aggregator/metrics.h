@@ -25,8 +25,11 @@ class Metrics {
   // How long an item was gathered for.
   void Waited(absl::Duration wait);
   void Ended(Outcome outcome, bool shared);
-  // One sending of an item, retries included.
-  void Sent() { sendings_.Increment(); }
+  // One sending of an item; its first, or another one after that failed.
+  void Sent(bool again) {
+    sendings_.Increment();
+    if (again) retries_.Increment();
+  }
 
   void SetWaiting(size_t items) {
     queue_depth_.Set(static_cast<double>(items));
@@ -57,6 +60,7 @@ class Metrics {
   prometheus::Gauge& write_stopped_;
   prometheus::Counter& damages_;
   prometheus::Counter& sendings_;
+  prometheus::Counter& retries_;
   std::array<prometheus::Counter*, 4> flushes_;
   std::array<prometheus::Counter*, 3> outcomes_;
   prometheus::Counter* shared_;

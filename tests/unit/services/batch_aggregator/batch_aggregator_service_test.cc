@@ -371,6 +371,8 @@ TEST_F(BatchAggregatorServiceTest, TriesAgainWhatTheMeshLost) {
             requests[1].context().request_id());
   EXPECT_EQ(Results(batch).at("0").request_id(),
             requests[1].context().request_id());
+  EXPECT_EQ(Value("agentgw_batch_sendings_total"), 2);
+  EXPECT_EQ(Value("agentgw_batch_retries_total"), 1);
 }
 
 TEST_F(BatchAggregatorServiceTest, WaitsAsLongAsTheProviderAsks) {
