@@ -39,7 +39,6 @@ absl::Status GrpcFront::Start(const ServiceOptions& options,
 }
 
 void GrpcFront::SetHealth(bool ready, bool live) {
-  MutexLock lock(mu_);
   if (server_ == nullptr) return;
   server_->SetReady(ready);
   server_->SetLive(live);

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "common/concurrency/io_pool.h"
-#include "common/concurrency/mutex.h"
 #include "common/process/service_options.h"
 #include "common/resilience/concurrency_limit.h"
 #include "common/rpc/call_tracker.h"
@@ -35,7 +34,8 @@ class GrpcFront {
   // 0 before Start.
   int port() const { return server_ == nullptr ? 0 : server_->port(); }
 
-  // What gRPC health tells. Any thread; nothing before Start.
+  // What gRPC health tells. By any thread, one at a time, between Start and
+  // Stop.
   void SetHealth(bool ready, bool live);
   // GOAWAY; new calls are refused. Returns at once.
   void BeginDrain();
@@ -49,7 +49,6 @@ class GrpcFront {
   std::unique_ptr<ConcurrencyLimit> bodies_;
   rpc::CallTracker calls_;
   const rpc::ServerBridge bridge_;
-  Mutex mu_;
   std::unique_ptr<rpc::Server> server_;
 };
 

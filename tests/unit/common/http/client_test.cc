@@ -415,6 +415,28 @@ TEST_F(ClientTest, WaitsForAConnectionWithinTheLimit) {
   EXPECT_EQ(client_->stats().connects, 1u);
 }
 
+TEST_F(ClientTest, WhoWaitedLongestForAConnectionGetsIt) {
+  ClientOptions options;
+  options.max_connections_per_origin = 1;
+  Start(options);
+  ClientRequest request = RequestTo(listener_.port());
+  request.connect_timeout = absl::Seconds(10);
+  const std::vector<std::string> targets = {"/0", "/1", "/2", "/3"};
+  std::vector<std::future<Outcome>> outcomes;
+  for (const std::string& target : targets) {
+    request.target = target;
+    outcomes.push_back(FetchAsync(request));
+  }
+  RawSocket peer = listener_.Accept();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    EXPECT_THAT(peer.ReceiveUntil("\r\n\r\n"),
+                StartsWith(absl::StrCat("POST ", targets[i], " ")));
+    peer.Send(kOk);
+    EXPECT_EQ(outcomes[i].get().body, "ok");
+  }
+  EXPECT_EQ(client_->stats().connects, 1u);
+}
+
 TEST_F(ClientTest, ForgetsAnIdleConnection) {
   ClientOptions options;
   options.idle_timeout = absl::Milliseconds(20);

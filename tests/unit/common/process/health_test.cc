@@ -2,9 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "common/process/health_keeper.h"
-#include "tests/unit/common/process/fake_service.h"
-
 namespace gateway::process {
 namespace {
 
@@ -35,24 +32,6 @@ TEST(HealthTest, OnlyAStuckLoopCostsLiveness) {
     EXPECT_TRUE(HealthOf(phase, {kFailed}, {}).live);
     EXPECT_FALSE(HealthOf(phase, {kOk}, {"io-0"}).live);
   }
-}
-
-TEST(HealthKeeperTest, TellsGrpcAtOnceWhenAsked) {
-  FakeService service;
-  Lifecycle lifecycle;
-  Watchdog watchdog({});
-  HealthKeeper keeper(&service, &lifecycle, &watchdog, nullptr,
-                      absl::Hours(24));
-  const auto ready = [&] {
-    MutexLock lock(service.mu);
-    return service.health.first;
-  };
-  lifecycle.Set(Phase::kServing);
-  keeper.Update();
-  EXPECT_TRUE(ready());
-  lifecycle.Set(Phase::kDraining);
-  keeper.Update();
-  EXPECT_FALSE(ready());
 }
 
 }  // namespace

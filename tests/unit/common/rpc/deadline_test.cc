@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 
 #include "common/concurrency/io_pool.h"
 #include "common/time/clock.h"
 #include "tests/support/running_flow.h"
+#include "tests/support/wall_clock.h"
 
 namespace gateway::rpc {
 namespace {
@@ -54,6 +56,27 @@ TEST_F(WithDeadlineTest, CancelsTheFlowAtTheDeadline) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
   EXPECT_GE(absl::Now() - start, absl::Milliseconds(50));
   EXPECT_TRUE(ended_);
+}
+
+// The machine's clock is set while a flow runs: the time that it has is the
+// same.
+TEST_F(WithDeadlineTest, GoesByAClockThatNobodySets) {
+  for (const absl::Duration step : {absl::Hours(-1), absl::Hours(1)}) {
+    const auto start = std::chrono::steady_clock::now();
+    started_ = false;
+    RunningFlow<absl::Status> flow(
+        io_.At(0), WithDeadline(absl::Now() + absl::Milliseconds(200),
+                                Sleep(absl::Hours(24))));
+    ASSERT_TRUE(Eventually([&] { return started_.load(); }));
+    const WallClockStep stepped(step);
+    const bool ended = flow.EndsWithin(std::chrono::seconds(10));
+    EXPECT_TRUE(ended) << step;
+    if (!ended) flow.Cancel();
+    const absl::Status status = flow.Get();
+    EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status << step;
+    EXPECT_GE(std::chrono::steady_clock::now() - start,
+              std::chrono::milliseconds(190));
+  }
 }
 
 TEST_F(WithDeadlineTest, KeepsAResultThatCameInTime) {
