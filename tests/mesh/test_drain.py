@@ -56,35 +56,15 @@ def test_items_that_wait_are_answered_first(patient_mesh, provider):
     assert len(provider.log_lines()) == 2, "nothing is paid for twice"
 
 
-def drain_router_without_collector(mesh):
-    """It has a row that nobody takes, and is told to end."""
+def test_usage_waits_for_its_ledger(make_mesh):
+    mesh = make_mesh({"shutdown": {"preDrainDelay": 0, "drainTimeout": 30}})
     mesh.kill("metrics-collector")
     assert chat(mesh).status == 200
     router = mesh.programs["model-router"]
     router.process.terminate()
-    return router
-
-
-def test_usage_waits_for_its_ledger(make_mesh):
-    mesh = make_mesh({"shutdown": {"preDrainDelay": 0, "drainTimeout": 30}})
-    router = drain_router_without_collector(mesh)
     time.sleep(7)
     assert router.is_running()
     mesh.start("metrics-collector")
     assert router.process.wait(20) == 0
     assert "were not delivered" not in router.output()
     assert len(ledger(mesh)) == 1
-
-
-def test_usage_that_nobody_takes_is_told_and_kept(make_mesh):
-    mesh = make_mesh({"shutdown": {"preDrainDelay": 0, "drainTimeout": 1}})
-    begin = time.monotonic()
-    router = drain_router_without_collector(mesh)
-    assert router.process.wait(20) == 0
-    assert time.monotonic() - begin < 10
-    told = [line for line in router.output().splitlines()
-            if "usage rows were not delivered" in line]
-    assert len(told) == 1 and '"rows":1' in told[0], told
-    mesh.start("metrics-collector")
-    mesh.start("model-router")
-    wait_until(lambda: len(ledger(mesh)) == 1, 20, "the row")
