@@ -8,6 +8,7 @@
 #include "common/concurrency/spawn.h"
 #include "common/status/error.h"
 #include "common/status/macros.h"
+#include "services/ingress/batch_source.h"
 #include "services/ingress/mesh_error.h"
 #include "services/ingress/session_wish.h"
 #include "services/ingress/shielded.h"
@@ -64,50 +65,6 @@ class StreamChatSink final : public TypedStreamSink {
   rpc::Sink<StreamChatResponse>& sink_;
 };
 
-// A client's items behind a header that says on whose account they run.
-class BatchSource final : public rpc::Source<batch_pb::SubmitBatchRequest> {
- public:
-  BatchSource(const CallContext& context, const ApiKey& caller,
-              agent::v1::SubmitBatchHeader header,
-              rpc::Source<SubmitBatchRequest>& source)
-      : context_(context),
-        caller_(caller),
-        header_(std::move(header)),
-        source_(source) {}
-
-  Awaitable<absl::StatusOr<std::optional<batch_pb::SubmitBatchRequest>>> Read()
-      override {
-    batch_pb::SubmitBatchRequest out;
-    if (!std::exchange(begun_, true)) {
-      auto& header = *out.mutable_header();
-      *header.mutable_context() = context_;
-      header.set_idempotency_key(header_.idempotency_key());
-      *header.mutable_metadata() = header_.metadata();
-      for (const std::string& model : caller_.models()) {
-        header.add_allowed_models(model);
-      }
-      co_return std::move(out);
-    }
-    auto request = co_await source_.Read();
-    if (!request.ok()) co_return request.status();
-    if (!request->has_value()) co_return std::nullopt;
-    SubmitBatchRequest& message = **request;
-    if (!message.has_item()) {
-      co_return static_cast<absl::Status>(
-          InvalidParameter("item", "Only items follow a batch's header."));
-    }
-    out.mutable_item()->Swap(message.mutable_item());
-    co_return std::move(out);
-  }
-
- private:
-  const CallContext& context_;
-  const ApiKey& caller_;
-  const agent::v1::SubmitBatchHeader header_;
-  rpc::Source<SubmitBatchRequest>& source_;
-  bool begun_ = false;
-};
-
 }  // namespace
 
 Arrival AgentApi::ArrivalOf(rpc::Call& call, Method method) const {
@@ -144,25 +101,32 @@ rpc::Call AgentApi::Onward(const rpc::Call& call) const {
   return onward;
 }
 
+rpc::Call AgentApi::StreamOnward(const rpc::Call& call,
+                                 const Arrival& arrival) const {
+  rpc::Call onward;
+  onward.deadline = std::min(call.deadline,
+                             arrival.time + options_.typed.deadline.max_stream);
+  return onward;
+}
+
 void AgentApi::End(const Arrival& arrival, const Admitted& admitted,
                    const absl::Status& outcome) const {
-  services_->metrics->RequestEnded(arrival.protocol, arrival.method,
-                                   EndClassOf(outcome));
-  if (admitted.caller == nullptr) return;
-  services_->reporter->Add(
-      services_->RecordOf(arrival, admitted.context.account(), outcome));
+  services_->End(
+      arrival,
+      admitted.caller == nullptr ? nullptr : &admitted.context.account(),
+      outcome);
 }
 
 Awaitable<absl::Status> AgentApi::PeerError(const rpc::Call& call,
-                                            Method method,
+                                            const Arrival& arrival,
                                             const absl::Status& error) const {
   const bool cancelled = co_await IsCancelled();
-  if (cancelled) co_return services_->Left();
+  if (cancelled) co_return services_->Left(arrival.time, call.deadline);
   if (call.Expired(services_->clock->Now())) {
     co_return DeadlineExceeded().Build();
   }
-  co_return method == Method::kSessions ? SessionStoreError(error)
-                                        : MeshError(error);
+  co_return arrival.method == Method::kSessions ? SessionStoreError(error)
+                                                : MeshError(error);
 }
 
 template <class T, class Ask>
@@ -176,7 +140,7 @@ Awaitable<absl::StatusOr<T>> AgentApi::Forward(rpc::Call& call, Method method,
     rpc::Call onward = Onward(call);
     result = co_await ask(onward, admitted.context);
     outcome = result.status();
-    if (!outcome.ok()) outcome = co_await PeerError(call, method, outcome);
+    if (!outcome.ok()) outcome = co_await PeerError(call, arrival, outcome);
   }
   End(arrival, admitted, outcome);
   if (!outcome.ok()) co_return outcome;
@@ -217,12 +181,11 @@ Awaitable<absl::Status> AgentApi::Converse(
   const absl::Status known =
       services_->keys->Authenticate(arrival.credential).status();
   if (!known.ok()) {
-    services_->metrics->RequestEnded(Protocol::kGrpc, Method::kConverse,
-                                     EndClassOf(known));
+    services_->End(arrival, nullptr, known);
     co_return known;
   }
-  const ConversationOptions options = {
-      .typed = options_.typed, .idle_timeout = options_.converse_idle_timeout};
+  const ConversationOptions options = {.typed = options_.typed,
+                                       .idle_timeout = options_.idle_timeout};
   const auto executor = co_await boost::asio::this_coro::executor;
   Conversation conversation(conversations_, *services_, arrival, call, options,
                             source, sink, executor);
@@ -341,39 +304,22 @@ Awaitable<absl::StatusOr<batch_pb::Batch>> AgentApi::SubmitBatch(
     rpc::Call& call, rpc::Source<SubmitBatchRequest>& source) {
   const Arrival arrival = ArrivalOf(call, Method::kBatches);
   Admitted admitted;
+  BatchSource items(source, options_.idle_timeout);
+  absl::Status outcome = Admit(arrival, "", admitted);
+  if (outcome.ok()) {
+    outcome = co_await items.Open(*admitted.caller, admitted.context);
+  }
   absl::StatusOr<batch_pb::Batch> batch;
-  const absl::Status opened = Admit(arrival, "", admitted);
-  if (opened.ok()) {
-    batch = co_await Submit(call, admitted, source);
-  } else {
-    batch = opened;
+  if (outcome.ok()) {
+    // A batch may be large: it has as long as a stream.
+    rpc::Call onward = StreamOnward(call, arrival);
+    batch = co_await batches_->SubmitBatch(onward, items);
+    outcome = batch.status();
   }
-  End(arrival, admitted, batch.status());
+  if (!outcome.ok()) outcome = co_await PeerError(call, arrival, outcome);
+  End(arrival, admitted, outcome);
+  if (!outcome.ok()) co_return outcome;
   co_return batch;
-}
-
-Awaitable<absl::StatusOr<batch_pb::Batch>> AgentApi::Submit(
-    rpc::Call& call, Admitted& admitted,
-    rpc::Source<SubmitBatchRequest>& source) {
-  auto first = co_await source.Read();
-  if (!first.ok()) co_return first.status();
-  if (!first->has_value() || !(*first)->has_header()) {
-    co_return MissingParameter("header").Build();
-  }
-  agent::v1::SubmitBatchHeader& header = *(**first).mutable_header();
-  if (!header.user().empty()) {
-    const absl::Status checked = CheckUser(header.user(), "header.user");
-    if (!checked.ok()) co_return checked;
-    admitted.context.mutable_account()->set_user(header.user());
-  }
-  BatchSource items(admitted.context, *admitted.caller, std::move(header),
-                    source);
-  // Bounded by the client's own deadline: a batch may be large.
-  rpc::Call onward;
-  onward.deadline = call.deadline;
-  auto batch = co_await batches_->SubmitBatch(onward, items);
-  if (batch.ok()) co_return batch;
-  co_return co_await PeerError(call, Method::kBatches, batch.status());
 }
 
 Awaitable<absl::StatusOr<batch_pb::Batch>> AgentApi::GetBatch(
@@ -426,12 +372,10 @@ Awaitable<absl::Status> AgentApi::StreamBatchResults(
     out.set_batch_id(request.batch_id());
     out.set_cursor(request.cursor());
     out.set_follow(request.follow());
-    rpc::Call onward;
-    onward.deadline = std::min(
-        call.deadline, arrival.time + options_.typed.deadline.max_stream);
+    rpc::Call onward = StreamOnward(call, arrival);
     outcome = co_await batches_->StreamBatchResults(onward, out, sink);
     if (!outcome.ok()) {
-      outcome = co_await PeerError(call, arrival.method, outcome);
+      outcome = co_await PeerError(call, arrival, outcome);
     }
   }
   End(arrival, admitted, outcome);

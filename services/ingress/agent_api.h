@@ -17,8 +17,9 @@ namespace gateway::ingress {
 
 struct AgentApiOptions {
   TypedOptions typed;
-  // A Converse call ends after so long with nothing in flight.
-  absl::Duration converse_idle_timeout = absl::Seconds(300);
+  // A Converse call ends after so long with nothing in flight, a SubmitBatch
+  // that sends nothing for so long.
+  absl::Duration idle_timeout = absl::Seconds(300);
   // Of calls about sessions and batches, unless the client's is shorter.
   absl::Duration call_timeout = absl::Seconds(30);
 };
@@ -85,17 +86,14 @@ class AgentApi {
   absl::Status Admit(const Arrival& arrival, absl::string_view user,
                      Admitted& admitted) const;
   rpc::Call Onward(const rpc::Call& call) const;
-  // The end of a call that is no chat: counted, and recorded if the caller is
-  // known.
+  rpc::Call StreamOnward(const rpc::Call& call, const Arrival& arrival) const;
+  // The end of a call that is no chat.
   void End(const Arrival& arrival, const Admitted& admitted,
            const absl::Status& outcome) const;
   // What a failed call of a peer means to the caller of `call`.
-  Awaitable<absl::Status> PeerError(const rpc::Call& call, Method method,
+  Awaitable<absl::Status> PeerError(const rpc::Call& call,
+                                    const Arrival& arrival,
                                     const absl::Status& error) const;
-
-  Awaitable<absl::StatusOr<batch_aggregator::v1::Batch>> Submit(
-      rpc::Call& call, Admitted& admitted,
-      rpc::Source<agent::v1::SubmitBatchRequest>& source);
 
   // Admits a call, and hands its context to `ask`, which asks a peer.
   template <class T, class Ask>

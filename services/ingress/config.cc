@@ -112,8 +112,7 @@ void ReadStream(const config::v1::Stream& stream, Options& options,
                "stream.heartbeatInterval", options.heartbeat_interval, faults,
                kLeast);
   ReadDuration(stream.has_idle_timeout(), stream.idle_timeout(),
-               "stream.idleTimeout", options.converse_idle_timeout, faults,
-               kLeast);
+               "stream.idleTimeout", options.idle_timeout, faults, kLeast);
 }
 
 Contents ReadContents(config::v1::Contents contents) {

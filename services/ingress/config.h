@@ -44,7 +44,8 @@ struct Options {
   HttpLimits http;
   DeadlineOptions deadline;
   absl::Duration heartbeat_interval = absl::Seconds(15);
-  absl::Duration converse_idle_timeout = absl::Seconds(300);
+  // Of Converse and SubmitBatch.
+  absl::Duration idle_timeout = absl::Seconds(300);
   ExchangeOptions exchange;
   // Records waiting for metrics-collector.
   size_t telemetry_queue_size = 10000;

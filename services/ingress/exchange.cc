@@ -77,6 +77,14 @@ size_t RunBytes(const RouteEvent& event) {
   return event.deltas().ByteSizeLong();
 }
 
+// How much before the deadline that we know a caller's own may pass: gRPC
+// rounds it up, by 1 % at most, and it began before the call was on its way.
+absl::Duration DeadlineSlack(absl::Duration timeout) {
+  return timeout == absl::InfiniteDuration()
+             ? absl::ZeroDuration()
+             : absl::Milliseconds(50) + timeout / 100;
+}
+
 StreamEnd StreamEndOf(const absl::Status& outcome) {
   if (outcome.ok()) return StreamEnd::kCompleted;
   if (outcome.code() == absl::StatusCode::kCancelled) {
@@ -108,9 +116,20 @@ absl::StatusOr<Admission::Permit> ExchangeServices::Admit(ApiKey& key) {
   return permit;
 }
 
-absl::Status ExchangeServices::Left() const {
+absl::Status ExchangeServices::Left(absl::Time start,
+                                    absl::Time deadline) const {
   if (cutting.load(std::memory_order_relaxed)) return Draining();
+  if (clock->Now() >= deadline - DeadlineSlack(deadline - start)) {
+    return DeadlineExceeded();
+  }
   return ClientClosed();
+}
+
+void ExchangeServices::End(const Arrival& arrival,
+                           const common::v1::Account* account,
+                           const absl::Status& outcome) const {
+  metrics->RequestEnded(arrival.protocol, arrival.method, EndClassOf(outcome));
+  if (account != nullptr) reporter->Add(RecordOf(arrival, *account, outcome));
 }
 
 RequestRecord ExchangeServices::RecordOf(const Arrival& arrival,
@@ -164,9 +183,7 @@ Awaitable<absl::Status> Exchange::Run(ChatReader& reader) {
   if (outcome.ok()) outcome = co_await Finish();
   if (!outcome.ok() && turn_) co_await turn_->Abandon();
   Settle(outcome);
-  const bool heard =
-      outcome.code() != absl::StatusCode::kCancelled && !overdue_;
-  if (!outcome.ok() && heard) co_await sink_.Failed(outcome);
+  if (!outcome.ok() && heard_) co_await sink_.Failed(outcome);
   co_return outcome;
 }
 
@@ -212,7 +229,7 @@ Awaitable<absl::Status> Exchange::BeginTurn() {
   absl::Status begun = co_await turn_->Begin(*call_.session, mode,
                                              *call_.route.mutable_session());
   const bool cancelled = co_await IsCancelled();
-  if (cancelled) co_return services_.Left();
+  if (cancelled) co_return Left();
   if (!begun.ok()) co_return begun;
   call_.route.set_want_turn(true);
   sink_.SessionBegun(*turn_);
@@ -231,23 +248,32 @@ Awaitable<absl::Status> Exchange::Route() {
     routed = co_await services_.router->Route(call, call_.route, *this);
   }
   bool cancelled = co_await IsCancelled();
-  overdue_ = !cancelled && delivery_failed_ && absl::IsDeadlineExceeded(routed);
-  if (overdue_) co_return DeadlineExceeded().Build();
+  if (!cancelled && delivery_failed_ && absl::IsDeadlineExceeded(routed)) {
+    heard_ = false;
+    co_return DeadlineExceeded().Build();
+  }
   cancelled = cancelled || delivery_failed_;
   absl::Status outcome = OutcomeOfRoute(routed, cancelled);
   // What came before the failure is the client's.
   if (!outcome.ok() && !cancelled && options_.streaming &&
       held_.run_case() != RouteEvent::RUN_NOT_SET && !held_.has_answer()) {
     const absl::Status delivered = co_await Deliver();
-    if (!delivered.ok()) outcome = services_.Left();
+    if (!delivered.ok()) outcome = Left();
   }
   co_return outcome;
+}
+
+absl::Status Exchange::Left() {
+  absl::Status why = services_.Left(arrival_.time, call_.deadline);
+  // Who was cut is still there.
+  heard_ = ReasonOf(why) == reason::kDraining;
+  return why;
 }
 
 absl::Status Exchange::OutcomeOfRoute(const absl::Status& routed,
                                       bool cancelled) {
   // A cancelled answer is no answer, even if it has just come to its end.
-  if (cancelled) return services_.Left();
+  if (cancelled) return Left();
   if (last_ && last_->has_failed()) return StatusOf(last_->failed());
   // A whole answer comes in one piece, and with the end.
   if (last_ && (call_.stream || held_.has_answer())) return absl::OkStatus();
@@ -267,7 +293,7 @@ Awaitable<absl::Status> Exchange::Finish() {
   }
   MoveRun(held_, *last_);
   const absl::Status delivered = co_await sink_.Completed(*last_);
-  if (!delivered.ok()) co_return services_.Left();
+  if (!delivered.ok()) co_return Left();
   if (first_run_time_ == absl::InfiniteFuture()) {
     first_run_time_ = services_.clock->Now();
   }

@@ -114,9 +114,15 @@ struct ExchangeServices {
   // Admission's Admit, with what it refuses counted.
   absl::StatusOr<Admission::Permit> Admit(ApiKey& key);
 
-  // Why a flow that was cancelled ends: CANCELLED `client_closed`, or
-  // UNAVAILABLE `draining`.
-  absl::Status Left() const;
+  // Why the flow of a caller who is gone ends: UNAVAILABLE `draining`: it was
+  // cut; DEADLINE_EXCEEDED: the time it gave from `start` to `deadline` is
+  // over; else CANCELLED `client_closed`.
+  absl::Status Left(absl::Time start, absl::Time deadline) const;
+
+  // The end of a request that is no exchange: counted, and recorded if its
+  // caller is known: `account` is not null.
+  void End(const Arrival& arrival, const common::v1::Account* account,
+           const absl::Status& outcome) const;
 
   // The terminal record of a request, less what only a chat has. `account` is
   // as it was admitted; the record keeps what may be kept.
@@ -138,6 +144,9 @@ class Exchange final : private rpc::Sink<model_router::v1::RouteEvent> {
   // OK, or what the client was told.
   Awaitable<absl::Status> Run(ChatReader& reader);
 
+  // Whether the sink was given the end.
+  bool heard() const { return heard_; }
+
  private:
   using RouteEvent = model_router::v1::RouteEvent;
 
@@ -149,6 +158,7 @@ class Exchange final : private rpc::Sink<model_router::v1::RouteEvent> {
   void Settle(const absl::Status& outcome);
 
   absl::Status OutcomeOfRoute(const absl::Status& routed, bool cancelled);
+  absl::Status Left();
   void Report(const absl::Status& outcome);
   void Measure(const absl::Status& outcome, absl::Time end);
 
@@ -180,8 +190,9 @@ class Exchange final : private rpc::Sink<model_router::v1::RouteEvent> {
   size_t held_bytes_ = 0;
   absl::Time first_run_time_ = absl::InfiniteFuture();
   bool delivery_failed_ = false;
-  // The client was still busy with a run when its time was up.
-  bool overdue_ = false;
+  // The client can be told the end: it has not left, and is not still busy with
+  // a run after its time was up.
+  bool heard_ = true;
   // The terminal event, without its run.
   std::optional<RouteEvent> last_;
   ContentsKeeper contents_;

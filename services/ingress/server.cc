@@ -90,7 +90,7 @@ AgentApiOptions AgentApiOptionsOf(const Options& options) {
   AgentApiOptions agent;
   agent.typed.deadline = options.deadline;
   agent.typed.max_body_bytes = options.service.max_body_bytes;
-  agent.converse_idle_timeout = options.converse_idle_timeout;
+  agent.idle_timeout = options.idle_timeout;
   return agent;
 }
 

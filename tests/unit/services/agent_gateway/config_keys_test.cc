@@ -217,7 +217,7 @@ void AddOfIngress(std::vector<Row>& rows) {
   add("stream.heartbeatInterval", "3s",
       [](auto& c) { return Ingress(c).heartbeat_interval; });
   add("stream.idleTimeout", "3s",
-      [](auto& c) { return Ingress(c).converse_idle_timeout; });
+      [](auto& c) { return Ingress(c).idle_timeout; });
 }
 
 void AddOfTheStores(std::vector<Row>& rows) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "common/status/error.h"
 #include "tests/unit/services/ingress/agent_api_fixture.h"
 
@@ -219,6 +221,42 @@ TEST_F(AgentApiTest, ACallerThatLeavesIsRecordedAsSuch) {
   const auto records = Records();
   ASSERT_EQ(records.size(), 1u);
   EXPECT_EQ(records[0].outcome(), metrics_collector::v1::OUTCOME_CANCELLED);
+}
+
+TEST_F(AgentApiTest, ACallThatIsCancelledAtItsDeadlineIsLate) {
+  TestSource<pb::SubmitBatchRequest> source(io_.get_executor());
+  call_.deadline = clock_.Now() + absl::Seconds(10);
+  TestFlow<absl::StatusOr<batch_aggregator::v1::Batch>> flow(
+      io_, api_.SubmitBatch(call_, source));
+  clock_.Advance(absl::Seconds(10));
+  flow.Cancel();
+  ASSERT_TRUE(flow.done());
+  EXPECT_EQ(ReasonOf(flow.result().status()), reason::kDeadlineExceeded);
+  const auto records = Records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].reason(), "deadline_exceeded");
+}
+
+TEST_F(AgentApiTest, ABatchWhoseClientFallsSilentIsGivenUp) {
+  AgentApi api(&services_, &batches_, {.idle_timeout = absl::Milliseconds(30)});
+  for (const bool with_header : {false, true}) {
+    TestSource<pb::SubmitBatchRequest> source(io_.get_executor());
+    if (with_header) {
+      pb::SubmitBatchRequest header;
+      header.mutable_header();
+      source.Push(header);
+    }
+    TestFlow<absl::StatusOr<batch_aggregator::v1::Batch>> flow(
+        io_, api.SubmitBatch(call_, source));
+    EXPECT_EQ(admission_.in_flight(), 1);
+    io_.restart();
+    while (!flow.done() && io_.run_one_for(std::chrono::seconds(10)) > 0) {
+    }
+    ASSERT_TRUE(flow.done());
+    EXPECT_EQ(ReasonOf(flow.result().status()), reason::kRequestTimeout);
+    EXPECT_EQ(admission_.in_flight(), 0);
+  }
+  EXPECT_EQ(batches_.batches(), 0);
 }
 
 TEST_F(AgentApiTest, EveryCallOfAKnownCallerIsRecordedOnce) {

@@ -39,7 +39,7 @@ TEST(IngressConfigTest, DefaultsAreThoseOfTheReference) {
   EXPECT_EQ(options->admission.max_requests_in_flight, 4096);
   EXPECT_EQ(options->deadline.max_stream, absl::Hours(1));
   EXPECT_EQ(options->heartbeat_interval, absl::Seconds(15));
-  EXPECT_EQ(options->converse_idle_timeout, absl::Seconds(300));
+  EXPECT_EQ(options->idle_timeout, absl::Seconds(300));
   EXPECT_TRUE(options->exchange.streaming);
   EXPECT_FALSE(options->exchange.covert);
   EXPECT_EQ(options->exchange.contents, Contents::kOff);
@@ -85,7 +85,7 @@ TEST(IngressConfigTest, ReadsWhatIsSet) {
   EXPECT_EQ(options->service.write_timeout, absl::Seconds(11));
   EXPECT_EQ(options->deadline.max_stream, absl::Seconds(8));
   EXPECT_EQ(options->heartbeat_interval, absl::Seconds(9));
-  EXPECT_EQ(options->converse_idle_timeout, absl::Seconds(10));
+  EXPECT_EQ(options->idle_timeout, absl::Seconds(10));
   ASSERT_EQ(options->keys.size(), 1u);
   EXPECT_EQ(options->keys[0].id, "k1");
   EXPECT_EQ(options->keys[0].sha256, Sha256("abc"));

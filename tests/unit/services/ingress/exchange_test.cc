@@ -20,8 +20,11 @@ namespace {
 
 using metrics_collector::v1::RequestRecord;
 using model_router::v1::RouteEvent;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 // What a client would see.
 class RecordingSink final : public ExchangeSink {
@@ -413,7 +416,32 @@ TEST_F(ExchangeTest, AnEndWithoutTheWholeAnswerIsAnError) {
   EXPECT_THAT(sink_.log, ElementsAre("failed internal"));
 }
 
+TEST_F(ExchangeTest, ACallerWhoseTimeIsOverHasNotLeft) {
+  for (const bool stream : {false, true}) {
+    for (const bool in_session : {false, true}) {
+      reader_.stream = stream;
+      if (in_session) reader_.session = Session("s");
+      reader_.deadline = clock_.Now() + absl::Seconds(10);
+      arrival_.time = clock_.Now();
+      router_.OnRoute(HangScript());
+      TestFlow<absl::Status> flow(io_, Start());
+      // The caller's own clock, which gRPC cancels by, is a little ahead.
+      clock_.Advance(absl::Milliseconds(9'990));
+      flow.Cancel();
+      ASSERT_TRUE(flow.done());
+      EXPECT_EQ(ReasonOf(flow.result()), reason::kDeadlineExceeded);
+    }
+  }
+  EXPECT_THAT(sink_.log, Not(Contains(StartsWith("failed"))));
+  for (const RequestRecord& record : Records()) {
+    EXPECT_EQ(record.outcome(), metrics_collector::v1::OUTCOME_FAILED);
+    EXPECT_EQ(record.reason(), "deadline_exceeded");
+    EXPECT_EQ(record.error_class(), "caller");
+  }
+}
+
 TEST_F(ExchangeTest, AClientThatLeavesCancelsTheCallAndIsRecorded) {
+  reader_.deadline = clock_.Now() + absl::Seconds(10);
   reader_.stream = true;
   router_.OnRoute(HangScript());
   TestFlow<absl::Status> flow(io_, Start());
