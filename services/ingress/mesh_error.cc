@@ -29,6 +29,11 @@ bool IsAway(const absl::Status& status) {
   }
 }
 
+bool IsSilent(const absl::Status& status) {
+  if (absl::IsDeadlineExceeded(status)) return true;
+  return IsAway(status) && !DetailOf(status).has_value();
+}
+
 absl::Status SessionStoreError(const absl::Status& status) {
   if (IsAway(status)) {
     return MakeError(reason::kSessionUnavailable,

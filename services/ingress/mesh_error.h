@@ -13,8 +13,12 @@ absl::Status MeshError(const absl::Status& status);
 // if it did not answer, or cannot.
 absl::Status SessionStoreError(const absl::Status& status);
 
-// The session store did not answer, or answered that it cannot.
+// The session store did not answer, or answered that it cannot: it may later.
 bool IsAway(const absl::Status& status);
+
+// Only the former: the transport failed, or the time was up. A store that says
+// why it cannot (it is overloaded, drains, has a full disk) is there.
+bool IsSilent(const absl::Status& status);
 
 }  // namespace gateway::ingress
 

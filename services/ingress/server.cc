@@ -127,6 +127,7 @@ struct Running {
         http_errors(metrics),
         agent_api(&services, peers.batches, AgentApiOptionsOf(options)),
         following(dependencies.io->Next()),
+        watching(dependencies.io->Next()),
         reporting(dependencies.io->Next()) {
     sessions.store = peers.sessions;
     sessions.clock = dependencies.clock;
@@ -164,6 +165,7 @@ struct Running {
   HttpErrorRenderer http_errors;
   AgentApi agent_api;
   BackgroundFlow following;
+  BackgroundFlow watching;
   BackgroundFlow reporting;
   std::unique_ptr<http::Server> http;
 };
@@ -199,6 +201,7 @@ class IngressServer final : public Server {
                      /*reflection=*/true, &running_->bodies));
     metrics_.SetReadings([this] { return Read(); });
     running_->following.Start(running_->catalogue.Run());
+    running_->watching.Start(WatchForStore(running_->sessions));
     running_->reporting.Start(running_->reporter.Run());
     running_->http->Start();
     started_.store(running_.get());
@@ -281,6 +284,7 @@ class IngressServer final : public Server {
     running_->reporter.Stop();
     running_->reporting.Stop(kFlushTimeout);
     running_->following.Stop();
+    running_->watching.Stop();
     metrics_.SetReadings([last = Read()] { return last; });
     running_->http.reset();
     running_.reset();

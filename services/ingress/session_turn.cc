@@ -3,6 +3,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <utility>
 
+#include "common/clients/request_id.h"
 #include "common/concurrency/spawn.h"
 #include "common/log/log.h"
 #include "common/status/error.h"
@@ -16,9 +17,30 @@ using session_store::v1::AbandonTurnRequest;
 using session_store::v1::BeginTurnRequest;
 using session_store::v1::BeginTurnResponse;
 using session_store::v1::CommitTurnRequest;
+using session_store::v1::GetSessionRequest;
 using session_store::v1::RenewLeaseRequest;
 
 }  // namespace
+
+Awaitable<void> WatchForStore(SessionAccess& access) {
+  while (true) {
+    const bool slept =
+        co_await access.clock->SleepFor(access.options.look_interval);
+    if (!slept) co_return;
+    if (!access.away.load(std::memory_order_relaxed)) continue;
+    // Of nobody: any answer will do.
+    GetSessionRequest request;
+    request.mutable_context()->set_request_id(NewRequestId());
+    rpc::Call call;
+    call.deadline = access.clock->Now() + access.options.begin_timeout;
+    const auto answer = co_await access.store->GetSession(call, request);
+    const bool cancelled = co_await IsCancelled();
+    if (cancelled) co_return;
+    if (answer.ok() || !IsSilent(answer.status())) {
+      access.away.store(false, std::memory_order_relaxed);
+    }
+  }
+}
 
 SessionTurn::SessionTurn(SessionAccess& access,
                          const common::v1::CallContext& context,
@@ -42,10 +64,8 @@ Awaitable<absl::Status> SessionTurn::Begin(
 
   auto flow = CallBegin(std::move(request));
   absl::StatusOr<BeginTurnResponse> begun = co_await Shielded(std::move(flow));
-  const bool away = !begun.ok() && IsAway(begun.status());
-  access_.away.store(away, std::memory_order_relaxed);
   if (!begun.ok()) {
-    if (away || !DetailOf(begun.status()).has_value()) {
+    if (IsAway(begun.status()) || !DetailOf(begun.status()).has_value()) {
       LOG_WARNING_EVERY(absl::Seconds(1), "session", "BeginTurn failed",
                         {{"request_id", context_.request_id()},
                          {"error", begun.status().ToString()}});
@@ -69,12 +89,18 @@ Awaitable<absl::Status> SessionTurn::Begin(
 Awaitable<absl::StatusOr<BeginTurnResponse>> SessionTurn::CallBegin(
     BeginTurnRequest request) {
   const SessionOptions& options = access_.options;
-  const bool away = access_.away.load(std::memory_order_relaxed);
+  const bool brief = access_.away.load(std::memory_order_relaxed);
   rpc::Call call;
   call.deadline =
       access_.clock->Now() +
-      (away ? options.begin_timeout_while_away : options.begin_timeout);
-  co_return co_await access_.store->BeginTurn(call, request);
+      (brief ? options.begin_timeout_while_away : options.begin_timeout);
+  auto begun = co_await access_.store->BeginTurn(call, request);
+  const bool silent = !begun.ok() && IsSilent(begun.status());
+  // Too little time says nothing new.
+  if (!silent || !brief) {
+    access_.away.store(silent, std::memory_order_relaxed);
+  }
+  co_return begun;
 }
 
 Awaitable<void> SessionTurn::KeepLease() {
@@ -111,6 +137,8 @@ Awaitable<absl::Status> SessionTurn::Commit(model_router::v1::NewTurn turn) {
   request.set_expected_head_turn_id(head_turn_id_);
   auto flow = CallCommit(std::move(request));
   const absl::Status committed = co_await Shielded(std::move(flow));
+  // It is freed, or the store cannot be told: then it runs out by itself.
+  if (committed.ok() || IsAway(committed)) lease_id_.clear();
   if (committed.ok()) co_return committed;
   LOG_ERROR(
       "session", "a paid answer could not be saved",

@@ -25,6 +25,8 @@ struct SessionOptions {
   // away: a caller is told so at once.
   absl::Duration begin_timeout = absl::Seconds(2);
   absl::Duration begin_timeout_while_away = absl::Milliseconds(90);
+  // Between two looks at a store that is away; each has begin_timeout.
+  absl::Duration look_interval = absl::Seconds(1);
   // Between two renewals of the lease.
   absl::Duration renew_interval = absl::Seconds(10);
   // CommitTurn is tried until this has passed: the answer is paid for.
@@ -38,12 +40,17 @@ struct SessionAccess {
   SessionStore* store = nullptr;
   Clock* clock = nullptr;
   SessionOptions options;
-  // The store did not answer the last BeginTurn.
+  // The store did not answer the last BeginTurn that had the full time.
   std::atomic<bool> away = false;
 };
 
+// Finds out that a store that was away answers again, however slowly. Runs
+// until it is cancelled.
+Awaitable<void> WatchForStore(SessionAccess& access);
+
 // One turn of a session, from the lease on its head to its end. Used by one
-// flow. Begin first; if that is OK, exactly one of Commit and Abandon.
+// flow. Begin first; if that is OK, at most one Commit, and then Abandon unless
+// a Commit was OK.
 class SessionTurn {
  public:
   // `access` and `context` outlive the turn.
@@ -62,7 +69,8 @@ class SessionTurn {
   // whatever goes wrong. Runs to its end even if the flow is cancelled.
   Awaitable<absl::Status> Commit(model_router::v1::NewTurn turn);
 
-  // Frees the lease. Runs to its end even if the flow is cancelled.
+  // Frees the lease, if there still is one that the store can be told of. Runs
+  // to its end even if the flow is cancelled.
   Awaitable<void> Abandon();
 
   const std::string& session_id() const { return session_id_; }

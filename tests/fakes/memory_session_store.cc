@@ -91,8 +91,25 @@ Awaitable<absl::StatusOr<pb::Session>> MemorySessionStore::CreateSession(
   co_return Describe(key, sessions_[key]);
 }
 
+Awaitable<absl::Status> MemorySessionStore::Hang(const rpc::Call& call) {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer(
+      executor, absl::ToChronoNanoseconds(call.deadline - absl::Now()));
+  co_await timer.async_wait(kAwait);
+  co_return absl::DeadlineExceededError("scripted");
+}
+
 Awaitable<absl::StatusOr<pb::Session>> MemorySessionStore::GetSession(
-    rpc::Call&, const pb::GetSessionRequest& request) {
+    rpc::Call& call, const pb::GetSessionRequest& request) {
+  bool hanging;
+  {
+    std::lock_guard lock(mu_);
+    hanging = hanging_;
+  }
+  if (hanging) {
+    const absl::Status late = co_await Hang(call);
+    co_return late;
+  }
   std::lock_guard lock(mu_);
   if (auto failure = Enter("GetSession"); !failure.ok()) co_return failure;
   const auto it =
@@ -147,11 +164,8 @@ Awaitable<absl::StatusOr<pb::BeginTurnResponse>> MemorySessionStore::BeginTurn(
     hanging = hanging_;
   }
   if (hanging) {
-    const auto executor = co_await boost::asio::this_coro::executor;
-    boost::asio::steady_timer timer(
-        executor, absl::ToChronoNanoseconds(call.deadline - absl::Now()));
-    co_await timer.async_wait(kAwait);
-    co_return absl::DeadlineExceededError("scripted");
+    const absl::Status late = co_await Hang(call);
+    co_return late;
   }
   std::lock_guard lock(mu_);
   if (auto failure = Enter("BeginTurn"); !failure.ok()) co_return failure;

@@ -19,7 +19,8 @@ class MemorySessionStore final : public SessionStore {
  public:
   // Calls of this method fail from now on; OK ends that.
   void Fail(std::string method, absl::Status status);
-  // BeginTurn gives no answer until its deadline, as a stopped process does.
+  // BeginTurn and GetSession give no answer until their deadline, as a stopped
+  // process does.
   void SetHanging(bool hanging);
 
   // Calls of a method so far.
@@ -72,6 +73,7 @@ class MemorySessionStore final : public SessionStore {
 
   static Key KeyOf(const common::v1::CallContext& context,
                    const std::string& session_id);
+  static Awaitable<absl::Status> Hang(const rpc::Call& call);
   // Counts the call; the error it is to fail with, or OK.
   absl::Status Enter(const std::string& method);
   session_store::v1::Session Describe(const Key& key,

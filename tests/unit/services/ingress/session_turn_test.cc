@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 
 #include "common/status/error.h"
 #include "tests/fakes/memory_session_store.h"
@@ -24,9 +25,24 @@ class SessionTurnTest : public ::testing::Test {
     wish_.session_id = "s";
   }
 
+  Awaitable<absl::Status> BeginOf(SessionTurn& turn) {
+    return turn.Begin(wish_, SESSION_MODE_NEW, conversation_);
+  }
+  // The store answers nothing; the limits are short, and of real time.
+  void Hang() {
+    store_.SetHanging(true);
+    access_.clock = RealClock();
+    access_.options.begin_timeout = absl::Milliseconds(300);
+    access_.options.begin_timeout_while_away = absl::Milliseconds(5);
+  }
+  void RunToEnd(TestFlow<absl::Status>& flow) {
+    io_.restart();
+    while (!flow.done() && io_.run_one_for(std::chrono::seconds(10)) > 0) {
+    }
+    ASSERT_TRUE(flow.done());
+  }
   absl::Status Begin(SessionTurn& turn) {
-    TestFlow<absl::Status> flow(
-        io_, turn.Begin(wish_, SESSION_MODE_NEW, conversation_));
+    TestFlow<absl::Status> flow(io_, BeginOf(turn));
     EXPECT_TRUE(flow.done());
     return flow.result();
   }
@@ -142,32 +158,91 @@ TEST_F(SessionTurnTest, TheStoresOwnErrorsPass) {
   Abandon(first);
 }
 
-TEST_F(SessionTurnTest, AStoreThatIsAwayIsUnavailableAndThenAskedBriefly) {
+TEST_F(SessionTurnTest, AStoreThatIsAwayIsUnavailable) {
   store_.Fail("BeginTurn", absl::UnavailableError("connection refused"));
   SessionTurn turn(access_, context_, io_.get_executor());
   const absl::Status away = Begin(turn);
   EXPECT_EQ(ReasonOf(away), reason::kSessionUnavailable);
   EXPECT_EQ(away.code(), absl::StatusCode::kUnavailable);
   EXPECT_TRUE(DetailOf(away)->has_retry_delay());
+  EXPECT_TRUE(access_.away);
+}
 
-  SessionTurn second(access_, context_, io_.get_executor());
-  EXPECT_FALSE(Begin(second).ok());
-  store_.Fail("BeginTurn", absl::OkStatus());
-  SessionTurn third(access_, context_, io_.get_executor());
-  EXPECT_TRUE(Begin(third).ok());
-  Abandon(third);
-  SessionTurn fourth(access_, context_, io_.get_executor());
-  EXPECT_TRUE(Begin(fourth).ok());
-  Abandon(fourth);
+TEST_F(SessionTurnTest, NobodyWaitsForAStoreThatIsAway) {
+  EXPECT_LT(SessionOptions().begin_timeout_while_away, absl::Milliseconds(100));
+  Hang();
+  access_.away = true;
+  SessionTurn turn(access_, context_, io_.get_executor());
+  const absl::Time start = RealClock()->Now();
+  TestFlow<absl::Status> brief(io_, BeginOf(turn));
+  EXPECT_LT(store_.begin_deadlines()[0] - start,
+            access_.options.begin_timeout / 2);
+  // Meanwhile it was seen.
+  access_.away = false;
+  RunToEnd(brief);
+  EXPECT_EQ(ReasonOf(brief.result()), reason::kSessionUnavailable);
+  EXPECT_FALSE(access_.away);
+}
 
-  const auto deadlines = store_.begin_deadlines();
-  ASSERT_EQ(deadlines.size(), 4u);
-  const SessionOptions options;
-  EXPECT_EQ(deadlines[0] - clock_.Now(), options.begin_timeout);
-  EXPECT_EQ(deadlines[1] - clock_.Now(), options.begin_timeout_while_away);
-  EXPECT_EQ(deadlines[2] - clock_.Now(), options.begin_timeout_while_away);
-  EXPECT_EQ(deadlines[3] - clock_.Now(), options.begin_timeout);
-  EXPECT_LT(options.begin_timeout_while_away, absl::Milliseconds(100));
+TEST_F(SessionTurnTest, AStoreThatIsAwayIsLookedForUntilItAnswers) {
+  VoidTestFlow watching(io_, WatchForStore(access_));
+  const auto look = [&] {
+    clock_.Advance(access_.options.look_interval);
+    watching.Poll();
+  };
+  look();
+  EXPECT_EQ(store_.calls("GetSession"), 0);
+  access_.away = true;
+  for (const absl::Status& silent :
+       {absl::UnavailableError("refused"),
+        static_cast<absl::Status>(DeadlineExceeded())}) {
+    store_.Fail("GetSession", silent);
+    look();
+    EXPECT_TRUE(access_.away) << silent;
+  }
+  store_.Fail("GetSession", Overloaded("full"));
+  look();
+  EXPECT_FALSE(access_.away);
+  EXPECT_EQ(store_.calls("GetSession"), 3);
+  watching.Cancel();
+  EXPECT_TRUE(watching.done());
+}
+
+TEST_F(SessionTurnTest, TheStoreIsBackWithItsFirstAnswer) {
+  access_.away = true;
+  wish_.expected_turn_count = 7;
+  SessionTurn refused(access_, context_, io_.get_executor());
+  EXPECT_EQ(ReasonOf(Begin(refused)), reason::kSessionTurnMismatch);
+  EXPECT_FALSE(access_.away);
+}
+
+TEST_F(SessionTurnTest, AStoreThatSaysWhyItCannotIsNotAway) {
+  for (const char* why :
+       {reason::kOverloaded, reason::kStorageUnavailable, reason::kDraining}) {
+    store_.Fail("BeginTurn", MakeError(why, "not now"));
+    SessionTurn turn(access_, context_, io_.get_executor());
+    EXPECT_EQ(ReasonOf(Begin(turn)), reason::kSessionUnavailable);
+    EXPECT_FALSE(access_.away) << why;
+  }
+  store_.Fail("BeginTurn", DeadlineExceeded());
+  SessionTurn turn(access_, context_, io_.get_executor());
+  EXPECT_FALSE(Begin(turn).ok());
+  EXPECT_TRUE(access_.away);
+}
+
+TEST_F(SessionTurnTest, NothingIsAbandonedBehindACommit) {
+  SessionTurn turn(access_, context_, io_.get_executor());
+  ASSERT_TRUE(Begin(turn).ok());
+  ASSERT_TRUE(Commit(turn).ok());
+  Abandon(turn);
+  EXPECT_EQ(store_.calls("AbandonTurn"), 0);
+
+  SessionTurn unsaved(access_, context_, io_.get_executor());
+  ASSERT_TRUE(Begin(unsaved).ok());
+  store_.Fail("CommitTurn", MakeError(reason::kInvalidRequest, "no"));
+  EXPECT_FALSE(Commit(unsaved).ok());
+  Abandon(unsaved);
+  EXPECT_EQ(store_.calls("AbandonTurn"), 1);
 }
 
 TEST_F(SessionTurnTest, ACommitIsTriedAgainWhileTheStoreIsUnavailable) {
