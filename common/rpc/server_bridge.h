@@ -39,7 +39,8 @@
 // The function is called on an io thread and its awaitable runs there to its
 // end. When the client leaves, or its deadline passes, the flow is cancelled;
 // a call whose deadline has passed on arrival, or whose request is over the
-// bound on bytes held (CallLimits), is answered without running it. A client
+// bound on bytes held (CallLimits), is answered without running it; of a stream
+// of requests, the Read fails that exceeds it. A client
 // that takes no message for CallLimits::write_timeout loses its call.
 // Reactions post to the io thread and decide nothing. Errors go out with their
 // details, and with the trailer `grpc-retry-pushback-ms` where there is advice.
@@ -70,9 +71,10 @@ class ServerCall : public Wakeup, public TrackedCall {
   void NoteWrite() { write_began_ = std::chrono::steady_clock::now(); }
   // Cancels the call if the newest write takes longer than the limit.
   void WatchWrites();
-  // Counts a message of a stream of requests in place of the last one; false
-  // if that is over the bound.
+  // Counts a message of a stream of requests until Release, or in place of the
+  // last one; false if that is over the bound.
   bool Hold(const google::protobuf::Message& message);
+  void Release() { body_.Release(); }
 
  protected:
   // `request` is null if it comes as a stream.
@@ -209,6 +211,7 @@ class ServerSource : public Source<Request> {
  public:
   Awaitable<absl::StatusOr<std::optional<Request>>> Read() final {
     Derived& self = static_cast<Derived&>(*this);
+    self.LetGo();
     while (next_ == batch_.size()) {
       batch_.clear();
       next_ = 0;
@@ -226,7 +229,7 @@ class ServerSource : public Source<Request> {
       }
       co_await self.Wait();
     }
-    if (!self.Hold(batch_[next_])) {
+    if (!self.Keep(batch_[next_])) {
       co_return Overloaded("Too many requests are in flight.").Build();
     }
     co_return std::move(batch_[next_++]);
@@ -358,6 +361,9 @@ class ClientStreamServerCall final
     while (head_.load() == kSending) co_await Wait(/*cancellable=*/false);
     co_return head_.load() == kSent;
   }
+  // A message is counted from its Read to the next one.
+  bool Keep(const Request& request) { return Hold(request); }
+  void LetGo() { Release(); }
 
  private:
   enum Head { kNone, kSending, kSent, kFailed };
@@ -400,6 +406,9 @@ class BidiServerCall final
   void OnWriteDone(bool ok) override { this->ReactToWrite(ok); }
 
   Awaitable<bool> EndedWhole() { co_return true; }
+  // Many may be in hand at once, and for long: the function counts them.
+  bool Keep(const Request&) { return true; }
+  void LetGo() {}
 
  private:
   Awaitable<absl::Status> Handle(Call& call) override {
@@ -462,7 +471,8 @@ grpc::ServerReadReactor<Request>* ServeClientStream(
 
 // `function`: Awaitable<absl::Status>(Call&, Source<Request>&,
 // Sink<Response>&). When the client leaves, the source may end with nullopt
-// just before the flow is cancelled.
+// just before the flow is cancelled. What is read is not counted against
+// CallLimits::bodies: the function knows how long it holds each message.
 template <class Request, class Response, class Function>
 grpc::ServerBidiReactor<Request, Response>* ServeBidi(
     const ServerBridge& bridge, grpc::CallbackServerContext* context,

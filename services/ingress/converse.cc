@@ -7,6 +7,7 @@
 #include "common/clients/request_id.h"
 #include "common/concurrency/spawn.h"
 #include "common/status/error.h"
+#include "services/ingress/session_wish.h"
 #include "services/ingress/shielded.h"
 #include "services/ingress/typed_chat.h"
 
@@ -112,7 +113,7 @@ Awaitable<absl::Status> Conversation::Run() {
       (void)co_await Send(std::move(response));
       continue;
     }
-    if ((half_closed_ || told) && idle()) break;
+    if ((read_all_ || told) && idle()) break;
     co_await changed_.Wait();
   }
   ending_ = true;
@@ -129,8 +130,8 @@ Awaitable<absl::Status> Conversation::Run() {
   refusals_.Cancel();
   co_await refusals_.Join();
   co_await watchers_.Join();
-  if (gone_) co_return static_cast<absl::Status>(ClientClosed());
-  co_return absl::OkStatus();
+  if (gone_) co_return services_.Left(arrival_.time, call_.deadline);
+  co_return read_error_;
 }
 
 Awaitable<void> Conversation::ReadRequests() {
@@ -138,11 +139,17 @@ Awaitable<void> Conversation::ReadRequests() {
     auto request = co_await source_.Read();
     if (!request.ok()) {
       const bool cancelled = co_await IsCancelled();
-      if (!cancelled) gone_ = true;
+      if (cancelled) break;
+      if (absl::IsCancelled(request.status())) {
+        gone_ = true;
+      } else {
+        read_all_ = true;
+        read_error_ = request.status();
+      }
       break;
     }
     if (!request->has_value()) {
-      half_closed_ = true;
+      read_all_ = true;
       break;
     }
     // What was read as the call ended.
@@ -152,13 +159,16 @@ Awaitable<void> Conversation::ReadRequests() {
       CancelTurn(message.turn_id());
       continue;
     }
+    auto turn = std::make_shared<Turn>();
+    absl::Status held = HoldBody(message, *turn);
+    if (!held.ok()) message.clear_start();
     while (turns_.size() + refusals_.running() >=
            options_.max_turns_in_flight) {
       co_await changed_.Wait();
       const bool cancelled = co_await IsCancelled();
       if (cancelled || ending_) co_return;
     }
-    StartTurn(std::move(message));
+    StartTurn(std::move(message), std::move(turn), std::move(held));
   }
   changed_.Pulse();
 }
@@ -179,6 +189,13 @@ Awaitable<void> Conversation::WatchIdleness() {
   }
 }
 
+Arrival Conversation::ArrivalOfTurn() const {
+  Arrival arrival = arrival_;
+  arrival.request_id = NewRequestId();
+  arrival.time = services_.clock->Now();
+  return arrival;
+}
+
 absl::Status Conversation::CheckTurnId(const std::string& turn_id) const {
   if (turn_id.empty() || turn_id.size() > kMaxTurnIdBytes) {
     return InvalidParameter("turn_id", "A turn id is 1 to 64 bytes.");
@@ -189,28 +206,25 @@ absl::Status Conversation::CheckTurnId(const std::string& turn_id) const {
   return absl::OkStatus();
 }
 
-bool Conversation::HoldBody(const ConverseRequest& request, Turn& turn) const {
-  if (services_.bodies == nullptr) return true;
+absl::Status Conversation::HoldBody(const ConverseRequest& request,
+                                    Turn& turn) const {
+  if (services_.bodies == nullptr) return absl::OkStatus();
   auto permit = services_.bodies->TryAcquire(
       static_cast<int64_t>(request.ByteSizeLong()));
-  if (!permit) return false;
+  if (!permit) return Overloaded("Too many requests are in flight.");
   turn.body = *std::move(permit);
-  return true;
+  return absl::OkStatus();
 }
 
-void Conversation::StartTurn(ConverseRequest request) {
+void Conversation::StartTurn(ConverseRequest request,
+                             std::shared_ptr<Turn> turn, absl::Status held) {
   absl::Status refusal = CheckTurnId(request.turn_id());
+  if (refusal.ok()) refusal = std::move(held);
   if (refusal.ok() && !request.has_start()) {
     refusal = MissingParameter("start");
   }
   if (refusal.ok() && draining_) refusal = Draining();
-  auto turn = std::make_shared<Turn>();
-  if (refusal.ok() && !HoldBody(request, *turn)) {
-    refusal = Overloaded("Too many requests are in flight.");
-  }
   if (!refusal.ok()) {
-    services_.metrics->RequestEnded(Protocol::kGrpc, Method::kConverse,
-                                    EndClassOf(refusal));
     refusals_.Start(RefuseTurn(request.turn_id(), std::move(refusal)));
     return;
   }
@@ -226,9 +240,7 @@ void Conversation::StartTurn(ConverseRequest request) {
 
 Awaitable<void> Conversation::RunTurn(ConverseRequest request,
                                       std::shared_ptr<Turn> turn) {
-  Arrival arrival = arrival_;
-  arrival.request_id = NewRequestId();
-  arrival.time = services_.clock->Now();
+  const Arrival arrival = ArrivalOfTurn();
   const auto& start = request.start();
   TypedReader reader(
       start.chat(), start.has_session() ? &start.session() : nullptr,
@@ -238,14 +250,22 @@ Awaitable<void> Conversation::RunTurn(ConverseRequest request,
   const absl::Status outcome = co_await exchange.Run(reader);
   // The exchange takes a cancelled flow for a client that left; this one waits
   // for the end of its turn.
-  if (turn->cancelled_by_client && !gone_ &&
-      outcome.code() == absl::StatusCode::kCancelled) {
+  if (turn->cancelled_by_client && !gone_ && !outcome.ok() &&
+      !exchange.heard()) {
     co_await sink.Failed(outcome);
   }
 }
 
 Awaitable<void> Conversation::RefuseTurn(std::string turn_id,
                                          absl::Status error) {
+  common::v1::CallContext context;
+  const Arrival arrival = ArrivalOfTurn();
+  const bool known = services_.Recognise(arrival, context).ok();
+  if (CheckUser(arrival.user, "x-user-id").ok()) {
+    context.mutable_account()->set_user(arrival.user.data(),
+                                        arrival.user.size());
+  }
+  services_.End(arrival, known ? &context.account() : nullptr, error);
   TurnSink sink(*this, turn_id, /*request_id=*/"");
   co_await sink.Failed(error);
   changed_.Pulse();

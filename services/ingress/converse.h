@@ -65,7 +65,8 @@ class Conversation {
   ~Conversation();
 
   // OK after the client's half-close and the last turn, after a drain and the
-  // last turn, or after the idle timeout; CANCELLED if the client has left.
+  // last turn, or after the idle timeout; what ExchangeServices::Left
+  // says if the client has left; after the last turn, an error of the source.
   Awaitable<absl::Status> Run();
 
  private:
@@ -83,12 +84,19 @@ class Conversation {
 
   Awaitable<void> ReadRequests();
   Awaitable<void> WatchIdleness();
+  // The call's, under a request id of its own.
+  Arrival ArrivalOfTurn() const;
   absl::Status CheckTurnId(const std::string& turn_id) const;
-  // Gives `turn` its share of the bound on bytes held; false if there is none.
-  bool HoldBody(const agent::v1::ConverseRequest& request, Turn& turn) const;
-  void StartTurn(agent::v1::ConverseRequest request);
+  // Gives `turn` its share of the bound on bytes held. UNAVAILABLE if there is
+  // none.
+  absl::Status HoldBody(const agent::v1::ConverseRequest& request,
+                        Turn& turn) const;
+  // Refuses the turn if it may not run, or may not be held.
+  void StartTurn(agent::v1::ConverseRequest request, std::shared_ptr<Turn> turn,
+                 absl::Status held);
   Awaitable<void> RunTurn(agent::v1::ConverseRequest request,
                           std::shared_ptr<Turn> turn);
+  // A refused turn is a request like any other: counted, recorded, answered.
   Awaitable<void> RefuseTurn(std::string turn_id, absl::Status error);
   void CancelTurn(const std::string& turn_id);
 
@@ -113,7 +121,9 @@ class Conversation {
   // Pulsed when anything below, or the set of turns, has changed.
   Event changed_;
   bool draining_ = false;
-  bool half_closed_ = false;
+  // No request follows; why, if that is not the client's half-close.
+  bool read_all_ = false;
+  absl::Status read_error_;
   bool gone_ = false;
   bool timed_out_ = false;
   // Run is about to return: no turn begins any more.

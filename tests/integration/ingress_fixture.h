@@ -74,6 +74,16 @@ class IngressFixture : public ::testing::Test {
     co_return sent;
   }
 
+  // The sum of a gauge over all its series.
+  double Gauge(const std::string& name) const {
+    double sum = 0;
+    for (const auto& family : server_->CollectMetrics()) {
+      if (family.name != name) continue;
+      for (const auto& metric : family.metric) sum += metric.gauge.value;
+    }
+    return sum;
+  }
+
   static bool Eventually(const std::function<bool()>& condition) {
     const auto end =
         std::chrono::steady_clock::now() + std::chrono::seconds(10);

@@ -215,6 +215,58 @@ TEST_F(IngressGrpcTest, AConversationTakesManyTurns) {
   EXPECT_EQ(completed, 2);
 }
 
+TEST_F(IngressGrpcTest, TheBoundOnBytesIsOfEachTurnWhileItRuns) {
+  options_.service.max_body_bytes_in_flight = 1 << 20;
+  Start();
+  grpc::ClientContext context;
+  Authorize(context);
+  auto stream = stub_->Converse(&context);
+  const auto turn = [&](const std::string& id, size_t bytes) {
+    pb::ConverseRequest request;
+    request.set_turn_id(id);
+    *request.mutable_start() = StreamChat();
+    request.mutable_start()
+        ->mutable_chat()
+        ->mutable_messages(0)
+        ->mutable_content(0)
+        ->mutable_text()
+        ->set_text(std::string(bytes, 'x'));
+    return stream->Write(request);
+  };
+  // The last event of `id`, which is its end.
+  const auto end = [&](const std::string& id) {
+    pb::ConverseResponse response;
+    while (stream->Read(&response)) {
+      if (response.turn_id() != id) continue;
+      const auto& last = response.events(response.events_size() - 1);
+      if (last.has_completed()) return std::string("completed");
+      if (last.has_failed()) return last.failed().detail().reason();
+    }
+    return std::string("none");
+  };
+  for (const char* id : {"a", "b"}) {
+    ASSERT_TRUE(turn(id, 700'000));
+    EXPECT_EQ(end(id), "completed");
+  }
+  // While the call is idle.
+  EXPECT_TRUE(Eventually([&] { return Gauge("agentgw_body_bytes") == 0; }));
+
+  router_.OnRoute(HangScript());
+  ASSERT_TRUE(turn("slow", 700'000));
+  ASSERT_TRUE(turn("c", 700'000));
+  EXPECT_EQ(end("c"), "overloaded");
+  pb::ConverseRequest cancel;
+  cancel.set_turn_id("slow");
+  cancel.mutable_cancel();
+  ASSERT_TRUE(stream->Write(cancel));
+  EXPECT_EQ(end("slow"), "client_closed");
+  router_.OnRoute(AnswerScript("again"));
+  ASSERT_TRUE(turn("c", 700'000));
+  EXPECT_EQ(end("c"), "completed");
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 TEST_F(IngressGrpcTest, ADrainEndsAConversationOk) {
   Start();
   grpc::ClientContext context;

@@ -121,6 +121,7 @@ class TestService final : public AgentService::CallbackService {
   Gate gate;
   std::atomic<int> started{0};
   std::atomic<int> ended{0};
+  std::atomic<int> counted{0};
 
  private:
   template <class T>
@@ -179,6 +180,7 @@ class TestService final : public AgentService::CallbackService {
       if (!read.ok()) co_return read.status();
       if (!read->has_value()) co_return batch;
       batch.set_total_items(batch.total_items() + 1);
+      ++counted;
     }
   }
 
@@ -559,6 +561,28 @@ TEST_F(RpcServerTest, RequestsBeyondTheBoundOnBytesAreRefused) {
   EXPECT_TRUE(Eventually([&] { return bodies_.in_use() == 0; }));
 }
 
+TEST_F(RpcServerTest, AStreamOfRequestsThatIsIdleHoldsNothing) {
+  calls_.SetLimits({.bodies = &bodies_});
+  CountingSource<SubmitBatchRequest> source;
+  source.limit = 1;
+  source.hangs = true;
+  source.make = [](int) {
+    SubmitBatchRequest request;
+    request.mutable_item()->set_custom_id(std::string(500, 'x'));
+    return request;
+  };
+  service_->gate.Open();
+  RunningFlow<absl::StatusOr<batch_aggregator::v1::Batch>> flow(
+      client_io_.At(0),
+      rpc::CallClientStream(
+          stub_->async(), &Async::SubmitBatch, call_,
+          static_cast<rpc::Source<SubmitBatchRequest>&>(source)));
+  EXPECT_TRUE(Eventually([&] { return service_->counted == 1; }));
+  EXPECT_TRUE(Eventually([&] { return bodies_.in_use() == 0; }));
+  flow.Cancel();
+  EXPECT_FALSE(flow.Get().ok());
+}
+
 TEST_F(RpcServerTest, AMessageThatDoesNotFitIsToldApartFromOverload) {
   const auto list = [&](int max_bytes, size_t user_bytes) {
     auto stub = AgentService::NewStub(
@@ -675,6 +699,19 @@ TEST_F(ConverseTest, BothDirectionsRunInOrder) {
   for (int i = 0; i < 2000; ++i) {
     ASSERT_EQ(sink_.messages[i].turn_id(), absl::StrCat(i));
   }
+}
+
+TEST_F(ConverseTest, TheFunctionCountsWhatItHolds) {
+  calls_.SetLimits({.bodies = &bodies_});
+  source_.limit = 2;
+  source_.make = [](int) {
+    ConverseRequest request;
+    request.set_turn_id(std::string(2000, 'x'));
+    return request;
+  };
+  EXPECT_TRUE(Converse().Get().ok());
+  EXPECT_EQ(sink_.messages.size(), 2u);
+  EXPECT_EQ(calls_.stats().refused, 0u);
 }
 
 TEST_F(ConverseTest, AnAnswerComesWhileTheSourceWaits) {

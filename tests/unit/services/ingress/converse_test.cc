@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "common/status/error.h"
 #include "tests/unit/services/ingress/agent_api_fixture.h"
 
@@ -123,6 +126,42 @@ TEST_F(ConverseTest, AnIdInFlightOrOutOfBoundsIsRefused) {
   flow.Cancel();
 }
 
+TEST_F(ConverseTest, EveryTurnIsRecordedOnceAlsoIfItIsRefused) {
+  TestFlow<absl::Status> flow(io_, api_.Converse(call_, source_, sink_));
+  source_.Push(Turn("a"));
+  source_.Push(Turn(""));
+  source_.End();
+  flow.Poll();
+  ASSERT_TRUE(flow.done());
+  const auto records = Records();
+  ASSERT_THAT(records, SizeIs(2));
+  std::map<std::string, int> reasons;
+  for (const auto& record : records) {
+    ++reasons[record.reason()];
+    EXPECT_EQ(record.method(), "Converse");
+    EXPECT_EQ(record.account().tenant(), "acme");
+    EXPECT_EQ(record.account().user(), "ada");
+  }
+  EXPECT_EQ(reasons,
+            (std::map<std::string, int>{{"", 1}, {"invalid_value", 1}}));
+  EXPECT_NE(records[0].request_id(), records[1].request_id());
+}
+
+TEST_F(ConverseTest, ATurnThatIsCancelledAtTheDeadlineIsToldSo) {
+  call_.deadline = clock_.Now() + absl::Seconds(10);
+  TestFlow<absl::Status> flow(io_, api_.Converse(call_, source_, sink_));
+  router_.OnRoute(HangScript());
+  source_.Push(Turn("a"));
+  flow.Poll();
+  clock_.Advance(absl::Milliseconds(9'990));
+  source_.Push(Cancel("a"));
+  flow.Poll();
+  EXPECT_THAT(KindsOf("a"), ElementsAre("started fake", "delta part",
+                                        "failed deadline_exceeded"));
+  flow.Cancel();
+  EXPECT_EQ(ReasonOf(flow.result()), reason::kDeadlineExceeded);
+}
+
 TEST_F(ConverseTest, ADrainSaysGoingAwayAndWaitsForTheLastTurn) {
   TestFlow<absl::Status> flow(io_, api_.Converse(call_, source_, sink_));
   router_.OnRoute(HangScript());
@@ -239,6 +278,58 @@ TEST_F(ConverseTest, TurnsBeyondTheBoundOnBytesAreRefused) {
   flow.Poll();
   EXPECT_EQ(bodies.in_use(), 0);
   flow.Cancel();
+}
+
+TEST_F(ConverseTest, ATurnThatWaitsForAnotherIsCountedAsWell) {
+  ConcurrencyLimit bodies(100'000);
+  services_.bodies = &bodies;
+  Conversations all;
+  Arrival arrival;
+  arrival.credential = "secret";
+  const ConversationOptions options = {.max_turns_in_flight = 1};
+  Conversation conversation(all, services_, arrival, call_, options, source_,
+                            sink_, io_.get_executor());
+  TestFlow<absl::Status> flow(io_, conversation.Run());
+  router_.OnRoute(HangScript());
+  source_.Push(Turn("a"));
+  auto large = Turn("large");
+  *large.mutable_start()->mutable_chat() = Chat(std::string(50'000, 'x'));
+  source_.Push(large);
+  flow.Poll();
+  EXPECT_EQ(router_.running(), 1);
+  EXPECT_GT(bodies.in_use(), 50'000);
+  flow.Cancel();
+  ASSERT_TRUE(flow.done());
+  EXPECT_EQ(bodies.in_use(), 0);
+}
+
+TEST_F(ConverseTest, AReadThatFailsEndsTheCallAfterTheLastTurn) {
+  TestFlow<absl::Status> flow(io_, api_.Converse(call_, source_, sink_));
+  router_.OnRoute(HangScript());
+  source_.Push(Turn("a"));
+  source_.Break(Overloaded("full"));
+  flow.Poll();
+  EXPECT_FALSE(flow.done());
+  EXPECT_EQ(router_.running(), 1);
+  EXPECT_EQ(router_.cancelled(), 0);
+  flow.Cancel();
+  ASSERT_TRUE(flow.done());
+
+  source_.Break(Overloaded("full"));
+  TestFlow<absl::Status> again(io_, api_.Converse(call_, source_, sink_));
+  ASSERT_TRUE(again.done());
+  EXPECT_EQ(ReasonOf(again.result()), reason::kOverloaded);
+}
+
+TEST_F(ConverseTest, ASourceThatIsCancelledIsAClientThatLeft) {
+  TestFlow<absl::Status> flow(io_, api_.Converse(call_, source_, sink_));
+  router_.OnRoute(HangScript());
+  source_.Push(Turn("a"));
+  source_.Break(absl::CancelledError());
+  flow.Poll();
+  ASSERT_TRUE(flow.done());
+  EXPECT_EQ(ReasonOf(flow.result()), reason::kClientClosed);
+  EXPECT_EQ(router_.cancelled(), 1);
 }
 
 TEST_F(ConverseTest, AClientThatTakesNothingEndsTheCall) {
