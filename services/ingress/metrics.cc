@@ -126,6 +126,7 @@ struct Metrics::Impl {
   Counter* http_connections_refused;
   Counter* http_refused;
   Counter* grpc_refused;
+  Counter* http_body_timeouts;
   Counter* http_write_timeouts;
   Counter* grpc_write_timeouts;
   Counter* telemetry_dropped;
@@ -218,6 +219,7 @@ void Metrics::Impl::Take(const Readings& now) {
   set(*http_connections_refused, now.http_connections_refused);
   set(*http_refused, now.http_refused);
   set(*grpc_refused, now.grpc_refused);
+  set(*http_body_timeouts, now.http_body_timeouts);
   set(*http_write_timeouts, now.http_write_timeouts);
   set(*grpc_write_timeouts, now.grpc_write_timeouts);
   set(*telemetry_dropped, now.telemetry_dropped);
@@ -249,6 +251,12 @@ void Metrics::Impl::AddBounds() {
           .Register(registry);
   http_refused = &refused.Add({{"protocol", "http"}});
   grpc_refused = &refused.Add({{"protocol", "grpc"}});
+  http_body_timeouts =
+      &BuildCounter()
+           .Name("agentgw_body_timeouts_total")
+           .Help("HTTP requests refused because their body came too slowly.")
+           .Register(registry)
+           .Add({});
   auto& timeouts =
       BuildCounter()
           .Name("agentgw_write_timeouts_total")

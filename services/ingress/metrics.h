@@ -71,6 +71,7 @@ class Metrics {
     uint64_t http_connections_refused = 0;
     uint64_t http_refused = 0;
     uint64_t grpc_refused = 0;
+    uint64_t http_body_timeouts = 0;
     uint64_t http_write_timeouts = 0;
     uint64_t grpc_write_timeouts = 0;
     uint64_t telemetry_dropped = 0;

@@ -310,6 +310,7 @@ class IngressServer final : public Server {
     now.http_connections_refused = http.connections_refused.load();
     now.http_refused = http.refused.load();
     now.grpc_refused = grpc.refused.load();
+    now.http_body_timeouts = http.body_timeouts.load();
     now.http_write_timeouts = http.write_timeouts.load();
     now.grpc_write_timeouts = grpc.write_timeouts.load();
     return now;

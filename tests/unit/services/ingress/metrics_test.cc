@@ -61,6 +61,7 @@ TEST(MetricsTest, WhatIsCountedElsewhereIsReadAtEachScrape) {
          .http_connections_refused = 4,
          .http_refused = 5,
          .grpc_refused = 6,
+         .http_body_timeouts = 10,
          .http_write_timeouts = 7,
          .grpc_write_timeouts = 8,
          .telemetry_dropped = 9};
@@ -70,6 +71,7 @@ TEST(MetricsTest, WhatIsCountedElsewhereIsReadAtEachScrape) {
                            "agentgw_http_connections_refused_total 4",
                            "agentgw_refused_total{protocol=\"http\"} 5",
                            "agentgw_refused_total{protocol=\"grpc\"} 6",
+                           "agentgw_body_timeouts_total 10",
                            "agentgw_write_timeouts_total{protocol=\"http\"} 7",
                            "agentgw_write_timeouts_total{protocol=\"grpc\"} 8",
                            "agentgw_telemetry_dropped_total 9"}) {
