@@ -285,7 +285,10 @@ class IngressServer final : public Server {
     running_->reporting.Stop(kFlushTimeout);
     running_->following.Stop();
     running_->watching.Stop();
-    metrics_.SetReadings([last = Read()] { return last; });
+    // None if its port was taken.
+    if (running_->http != nullptr) {
+      metrics_.SetReadings([last = Read()] { return last; });
+    }
     running_->http.reset();
     running_.reset();
   }
@@ -298,7 +301,7 @@ class IngressServer final : public Server {
   int grpc_port() const override { return front_.port(); }
 
  private:
-  // While it runs.
+  // While http runs.
   Metrics::Readings Read() const {
     const http::ServerStats& http = running_->http->stats();
     const rpc::CallStats& grpc = front_.stats();

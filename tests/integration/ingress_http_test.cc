@@ -97,6 +97,27 @@ class IngressHttpTest : public IngressFixture {
   }
 };
 
+TEST_F(IngressHttpTest, AnAddressInUseStopsTheStart) {
+  Start();
+  for (const bool http : {true, false}) {
+    Options options = options_;
+    auto& taken = http ? options.service.http : options.service.grpc;
+    taken.port = static_cast<uint16_t>(http ? server_->http_port()
+                                            : server_->grpc_port());
+    auto second = Server::Create(options, {.io = &io_});
+    second->UsePeers({.router = &router_,
+                      .sessions = &store_,
+                      .batches = &batches_,
+                      .telemetry = &telemetry_});
+    const absl::Status started = second->Start();
+    EXPECT_TRUE(absl::IsUnavailable(started)) << started;
+    EXPECT_THAT(std::string(started.message()),
+                HasSubstr(absl::StrCat(taken.port)));
+    second->Stop();
+    EXPECT_FALSE(second->CollectMetrics().empty());
+  }
+}
+
 TEST_F(IngressHttpTest, AWholeAnswerIsJson) {
   Start();
   const HttpReply reply = Chat(kBody);

@@ -140,6 +140,22 @@ class AgentGatewayTest : public testing::Test {
   std::unique_ptr<agent::v1::AgentService::Stub> agent_;
 };
 
+TEST_F(AgentGatewayTest, AnAddressInUseStopsTheStart) {
+  Start();
+  config::v1::Config config = config_;
+  auto& own = *config.mutable_agent_gateway();
+  own.set_data_dir((fs::path(dir_) / "second").string());
+  own.mutable_listen()->set_http(
+      absl::StrCat("127.0.0.1:", server_->http_port()));
+  auto second = Server::Create(config, &io_);
+  ASSERT_TRUE(second.ok()) << second.status();
+  const absl::Status started = (*second)->Start();
+  EXPECT_TRUE(absl::IsUnavailable(started)) << started;
+  EXPECT_THAT(std::string(started.message()),
+              HasSubstr(absl::StrCat(server_->http_port())));
+  (*second)->Stop();
+}
+
 TEST_F(AgentGatewayTest, AllFiveAnswerBehindOne) {
   Start();
   // ingress and model-router, both ways in.
