@@ -226,9 +226,14 @@ Awaitable<absl::StatusOr<std::string>> ResponseStream::ReadAll(
 }
 
 Client::Client(asio::io_context& io, ClientOptions options,
-               std::shared_ptr<const TlsTrust> trust)
-    : trust_(std::move(trust)),
-      pool_(std::make_shared<ClientPool>(io, options)) {}
+               std::shared_ptr<const TlsTrust> trust,
+               std::shared_ptr<Resolver> resolver)
+    : trust_(std::move(trust)) {
+  if (resolver == nullptr) {
+    resolver = std::make_shared<Resolver>(Resolver::Options());
+  }
+  pool_ = std::make_shared<ClientPool>(io, options, std::move(resolver));
+}
 
 Client::~Client() { pool_->Shutdown(); }
 

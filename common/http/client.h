@@ -26,6 +26,7 @@ namespace gateway::http {
 
 class ClientConnection;
 class ClientPool;
+class Resolver;
 class TlsContext;
 
 // Whom to talk to. Connections are pooled by it.
@@ -138,9 +139,11 @@ class TlsTrust {
 // An HTTP/1.1 client for one io thread: all calls on it. Outlives its requests.
 class Client {
  public:
-  // A null `trust` makes https an INVALID_ARGUMENT.
+  // A null `trust` makes https an INVALID_ARGUMENT. `resolver` is shared by the
+  // clients of all threads; without one the client has its own.
   Client(boost::asio::io_context& io, ClientOptions options,
-         std::shared_ptr<const TlsTrust> trust);
+         std::shared_ptr<const TlsTrust> trust,
+         std::shared_ptr<Resolver> resolver = nullptr);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -162,7 +165,7 @@ class Client {
                                   std::shared_ptr<ClientConnection>& out);
 
   const std::shared_ptr<const TlsTrust> trust_;
-  const std::shared_ptr<ClientPool> pool_;
+  std::shared_ptr<ClientPool> pool_;
 };
 
 }  // namespace gateway::http

@@ -14,6 +14,8 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 
 constexpr size_t kBufferSize = 16 * 1024;
+// For a lookup, where there is an older answer.
+constexpr absl::Duration kStalePatience = absl::Milliseconds(200);
 
 bool IsTarget(absl::string_view target) {
   if (target.empty()) return false;
@@ -83,45 +85,45 @@ Awaitable<Wake> ClientConnection::WaitFor(TcpSocket::wait_type type) {
   return wakeup_.Wait();
 }
 
-// A lookup outlives the request that gave up on it.
-struct ClientConnection::Lookup {
-  explicit Lookup(asio::io_context& io) : resolver(io) {}
-  asio::ip::basic_resolver<tcp, asio::io_context::executor_type> resolver;
-  std::vector<tcp::endpoint> endpoints;
-  boost::system::error_code error;
-};
-
 Awaitable<absl::Status> ClientConnection::Resolve(
-    const Origin& origin, std::vector<tcp::endpoint>& endpoints) {
+    const Origin& origin, SteadyTime deadline,
+    std::vector<tcp::endpoint>& endpoints) {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(origin.host, error);
   if (!error) {
     endpoints.emplace_back(address, origin.port);
     co_return absl::OkStatus();
   }
-  auto lookup = std::make_shared<Lookup>(io_);
-  lookup->resolver.async_resolve(
-      origin.host, absl::StrCat(origin.port),
-      tcp::resolver::numeric_service | tcp::resolver::address_configured,
-      [lookup, weak = weak_from_this()](
-          boost::system::error_code failed,
-          const tcp::resolver::results_type& results) {
-        lookup->error = failed;
-        for (const auto& result : results) {
-          lookup->endpoints.push_back(result.endpoint());
-        }
-        if (auto self = weak.lock()) self->wakeup_.Notify(Wake::kReady);
-      });
-  const Wake wake = co_await wakeup_.Wait();
-  if (wake != Wake::kReady) {
-    lookup->resolver.cancel();
-    co_return FailWait(wake, TransportError::kTimeoutConnect,
-                       "the host name was not resolved in time");
+  // What is posted late finds that nobody waits.
+  const auto waiting = std::make_shared<bool>(true);
+  auto wake_up = [this, weak = std::weak_ptr<bool>(waiting)] {
+    asio::post(io_, [this, weak] {
+      if (!weak.expired()) wakeup_.Notify(Wake::kReady);
+    });
+  };
+  const auto question = pool_->resolver->Ask(origin.host, std::move(wake_up));
+  auto answer = question->Answer();
+  if (!answer) {
+    if (question->has_stale()) {
+      deadline_.Set(std::min(deadline, SteadyAfter(kStalePatience)));
+    }
+    const Wake wake = co_await wakeup_.Wait();
+    if (wake == Wake::kCancelled ||
+        (wake == Wake::kTimeout && !question->has_stale())) {
+      co_return FailWait(wake, TransportError::kTimeoutConnect,
+                         "the host name was not resolved in time");
+    }
+    answer = question->Answer();
   }
-  if (lookup->error || lookup->endpoints.empty()) {
-    co_return Fail(TransportError::kResolve, "the host name has no address");
+  Addresses addresses;
+  if (answer && answer->ok()) {
+    addresses = **std::move(answer);
+  } else if (question->has_stale()) {
+    addresses = question->TakeStale();
+  } else {
+    co_return Fail(TransportError::kResolve, answer->status().message());
   }
-  endpoints = std::move(lookup->endpoints);
+  for (const auto& each : addresses) endpoints.emplace_back(each, origin.port);
   co_return absl::OkStatus();
 }
 
@@ -197,10 +199,13 @@ Awaitable<absl::Status> ClientConnection::Connect(const Origin& origin,
                                                   SteadyTime deadline) {
   deadline_.Set(deadline);
   std::vector<tcp::endpoint> endpoints;
-  absl::Status status = co_await Resolve(origin, endpoints);
+  absl::Status status = co_await Resolve(origin, deadline, endpoints);
   if (!status.ok()) co_return status;
   status = co_await ConnectTo(endpoints, deadline);
-  if (!status.ok()) co_return status;
+  if (!status.ok()) {
+    if (!absl::IsCancelled(status)) pool_->resolver->Doubt(origin.host);
+    co_return status;
+  }
   if (tls != nullptr) {
     deadline_.Set(deadline);
     status = co_await Handshake(origin, *tls);

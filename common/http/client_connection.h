@@ -9,6 +9,7 @@
 #include "common/http/client.h"
 #include "common/http/deadline.h"
 #include "common/http/head_parser.h"
+#include "common/http/resolver.h"
 #include "common/http/socket.h"
 #include "common/http/tls.h"
 #include "common/http/wakeup.h"
@@ -52,10 +53,9 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
 
  private:
   friend class ClientPool;
-  struct Lookup;
 
   Awaitable<absl::Status> Resolve(
-      const Origin& origin,
+      const Origin& origin, SteadyTime deadline,
       std::vector<boost::asio::ip::tcp::endpoint>& endpoints);
   Awaitable<absl::Status> ConnectTo(
       const std::vector<boost::asio::ip::tcp::endpoint>& endpoints,
@@ -125,8 +125,9 @@ struct OriginPool {
 // All connections of a client.
 class ClientPool : public std::enable_shared_from_this<ClientPool> {
  public:
-  ClientPool(boost::asio::io_context& context, ClientOptions client_options)
-      : io(context), options(client_options) {}
+  ClientPool(boost::asio::io_context& context, ClientOptions client_options,
+             std::shared_ptr<Resolver> names)
+      : io(context), options(client_options), resolver(std::move(names)) {}
 
   OriginPool& For(const Origin& origin);
   // A pooled connection that looks alive, or null.
@@ -143,6 +144,7 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
 
   boost::asio::io_context& io;
   const ClientOptions options;
+  const std::shared_ptr<Resolver> resolver;
   ClientStats stats;
 
  private:

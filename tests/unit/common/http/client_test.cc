@@ -5,11 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <future>
 
+#include "common/http/resolver.h"
 #include "common/http/server.h"
 #include "tests/unit/common/http/io_threads.h"
 #include "tests/unit/common/http/raw_socket.h"
@@ -37,9 +39,11 @@ class ClientTest : public ::testing::Test {
  protected:
   void SetUp() override { Start({}); }
 
-  void Start(ClientOptions options) {
+  void Start(ClientOptions options,
+             std::shared_ptr<Resolver> resolver = nullptr) {
     StopClient();
-    client_ = std::make_unique<Client>(io_[0], options, nullptr);
+    client_ =
+        std::make_unique<Client>(io_[0], options, nullptr, std::move(resolver));
   }
 
   // The client lives on its thread.
@@ -381,6 +385,70 @@ TEST_F(ClientTest, ResolvesAName) {
               HasSubstr(absl::StrCat("\r\nhost: localhost:", origin_.port)));
   peer.Send(kOk);
   EXPECT_EQ(future.get().body, "ok");
+}
+
+TEST_F(ClientTest, ANameWhoseLookupHangsHoldsUpNoOther) {
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  Resolver::Options options;
+  options.lookup =
+      [released](const std::string& host) -> absl::StatusOr<Addresses> {
+    if (host == "slow.test") released.wait();
+    return Addresses{boost::asio::ip::make_address("127.0.0.1")};
+  };
+  auto resolver = std::make_shared<Resolver>(std::move(options));
+  Start({}, resolver);
+  ClientRequest slow = RequestTo(listener_.port());
+  Origin slow_origin = origin_;
+  slow_origin.host = "slow.test";
+  slow.origin = &slow_origin;
+  slow.connect_timeout = absl::Milliseconds(300);
+  auto late = FetchAsync(slow);
+
+  ClientRequest fast = RequestTo(listener_.port());
+  origin_.host = "fast.test";
+  auto future = FetchAsync(fast);
+  RawSocket peer = listener_.Accept();
+  peer.ReceiveUntil("\r\n\r\n");
+  peer.Send(kOk);
+  EXPECT_EQ(future.get().body, "ok");
+  EXPECT_EQ(TransportErrorOf(late.get().status),
+            TransportError::kTimeoutConnect);
+  // Its answer finds nobody who waits.
+  release.set_value();
+  StopClient();
+}
+
+TEST_F(ClientTest, AnOlderAnswerIsBetterThanNone) {
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  std::atomic<int> lookups{0};
+  Resolver::Options options;
+  options.ttl = absl::ZeroDuration();
+  options.lookup = [&](const std::string&) -> absl::StatusOr<Addresses> {
+    const int lookup = ++lookups;
+    if (lookup == 2) return absl::UnavailableError("no");
+    if (lookup == 3) released.wait();
+    return Addresses{boost::asio::ip::make_address("127.0.0.1")};
+  };
+  auto resolver = std::make_shared<Resolver>(std::move(options));
+  Start({}, resolver);
+  ClientRequest request = RequestTo(listener_.port());
+  origin_.host = "a.test";
+  request.connect_timeout = absl::Seconds(10);
+  for (int i = 1; i <= 3; ++i) {
+    auto future = FetchAsync(request);
+    RawSocket peer = listener_.Accept();
+    peer.ReceiveUntil("\r\n\r\n");
+    peer.Send(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+        "Content-Length: 2\r\n\r\nok");
+    EXPECT_EQ(future.get().body, "ok");
+    EXPECT_EQ(lookups, i);
+  }
+  EXPECT_EQ(resolver->stats().stale, 2u);
+  release.set_value();
+  StopClient();
 }
 
 TEST_F(ClientTest, NeverSplitsAHeader) {
