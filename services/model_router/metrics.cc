@@ -89,6 +89,24 @@ Metrics::Metrics()
           CounterFamily(registry_, "agentgw_upstream_skipped_events_total",
                         "Events of providers' streams that were no JSON.")
               .Add({})),
+      lookups_(CounterFamily(registry_, "agentgw_dns_lookups_total",
+                             "Lookups of providers' host names.")
+                   .Add({})),
+      failed_lookups_(CounterFamily(registry_, "agentgw_dns_failures_total",
+                                    "Lookups that gave no address.")
+                          .Add({})),
+      refused_lookups_(
+          CounterFamily(registry_, "agentgw_dns_refused_total",
+                        "Host names not looked up: too many waited.")
+              .Add({})),
+      stale_lookups_(
+          CounterFamily(registry_, "agentgw_dns_stale_total",
+                        "Connections to addresses that a host name had before.")
+              .Add({})),
+      pending_lookups_(
+          GaugeFamily(registry_, "agentgw_dns_pending",
+                      "Host names that are looked up or wait for it.")
+              .Add({})),
       fallbacks_(CounterFamily(
           registry_, "agentgw_fallbacks_total",
           "Failed attempts after which another target was asked.")),
@@ -196,6 +214,17 @@ void Metrics::OfCatalogue::OnFallback(const Target& from, const Target& to,
 void Metrics::SetSpool(int64_t bytes, int64_t dropped_rows) {
   spool_bytes_.Set(static_cast<double>(bytes));
   dropped_rows_.Set(static_cast<double>(dropped_rows));
+}
+
+void Metrics::SetLookups(const Lookups& lookups) {
+  const auto set = [](prometheus::Counter& counter, uint64_t value) {
+    counter.Increment(static_cast<double>(value) - counter.Value());
+  };
+  set(lookups_, lookups.all);
+  set(failed_lookups_, lookups.failed);
+  set(refused_lookups_, lookups.refused);
+  set(stale_lookups_, lookups.stale);
+  pending_lookups_.Set(static_cast<double>(lookups.pending));
 }
 
 }  // namespace gateway::model_router

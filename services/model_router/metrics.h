@@ -28,6 +28,16 @@ class Metrics {
   // What is read when the metrics are.
   void SetSpool(int64_t bytes, int64_t dropped_rows);
 
+  // Of providers' host names, since the start but for `pending`.
+  struct Lookups {
+    uint64_t all = 0;
+    uint64_t failed = 0;
+    uint64_t refused = 0;
+    uint64_t stale = 0;
+    size_t pending = 0;
+  };
+  void SetLookups(const Lookups& lookups);
+
   std::vector<prometheus::MetricFamily> Collect() const {
     return registry_.Collect();
   }
@@ -42,6 +52,11 @@ class Metrics {
   prometheus::Gauge& spool_bytes_;
   prometheus::Gauge& dropped_rows_;
   prometheus::Counter& skipped_events_;
+  prometheus::Counter& lookups_;
+  prometheus::Counter& failed_lookups_;
+  prometheus::Counter& refused_lookups_;
+  prometheus::Counter& stale_lookups_;
+  prometheus::Gauge& pending_lookups_;
   Counters& fallbacks_;
   Counters& attempts_;
   Counters& cost_;

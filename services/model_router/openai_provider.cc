@@ -298,6 +298,7 @@ absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
   if (origin.tls) {
     ASSIGN_OR_RETURN(trust, http::TlsTrust::Create(config.ca_file));
   }
+  const std::shared_ptr<http::Resolver> resolver = options.resolver;
   std::unique_ptr<OpenAiProvider> provider(new OpenAiProvider(
       std::move(origin), absl::StrCat(path, "/chat/completions"),
       std::move(options), io, clock));
@@ -307,7 +308,7 @@ absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
       static_cast<size_t>(config.max_connections);
   for (size_t i = 0; i < io.size(); ++i) {
     provider->clients_.push_back(
-        std::make_unique<http::Client>(io.At(i), client, trust));
+        std::make_unique<http::Client>(io.At(i), client, trust, resolver));
   }
   return provider;
 }

@@ -34,6 +34,8 @@ class OpenAiProvider final : public ModelProvider {
     absl::Duration coalesce;
     // Target::index is below it.
     size_t target_count = 1;
+    // Shared by the providers; null: one of its own for each thread.
+    std::shared_ptr<http::Resolver> resolver;
   };
 
   // `io` and `clock` outlive it; calls come from threads of `io`, each of which

@@ -12,6 +12,7 @@
 #include "common/clients/grpc_metrics_collector.h"
 #include "common/clients/grpc_model_router_server.h"
 #include "common/concurrency/background_flow.h"
+#include "common/http/resolver.h"
 #include "common/log/log.h"
 #include "common/process/grpc_front.h"
 #include "common/process/peer_links.h"
@@ -48,6 +49,8 @@ struct Running {
           std::unique_ptr<UsageSpool> opened)
       : spool(std::move(opened)), delivering(dependencies.io->Next()) {}
 
+  const std::shared_ptr<http::Resolver> resolver =
+      std::make_shared<http::Resolver>(http::Resolver::Options());
   const std::unique_ptr<UsageSpool> spool;
   std::unique_ptr<UsageRecorder> grpc_recorder;
   std::unique_ptr<UsageDelivery> delivery;
@@ -106,6 +109,12 @@ class ModelRouterServer final : public Server {
     if (const Running* running = started_.load()) {
       metrics_.SetSpool(running->spool->bytes(),
                         running->spool->dropped_rows());
+      const http::ResolverStats& lookups = running->resolver->stats();
+      metrics_.SetLookups({.all = lookups.lookups.load(),
+                           .failed = lookups.failures.load(),
+                           .refused = lookups.refused.load(),
+                           .stale = lookups.stale.load(),
+                           .pending = running->resolver->pending()});
     }
     return metrics_.Collect();
   }
@@ -229,7 +238,8 @@ class ModelRouterServer final : public Server {
         provider,
         {.key = options.keys[provider.index],
          .coalesce = options.coalesce,
-         .target_count = options.catalogue->target_count()},
+         .target_count = options.catalogue->target_count(),
+         .resolver = running_->resolver},
         *dependencies_.io, dependencies_.clock);
   }
 
