@@ -163,7 +163,8 @@ def test_stores(rolling, provider):
                 ready = time.monotonic()
                 wait_until(lambda: load.works(*kinds, since=ready), 5, store)
                 away = load.away(*kinds, since=begin, until=time.monotonic())
-                assert away <= 3, store
+                assert away <= 3, [store, ready - begin,
+                                   *load.failed(*kinds)[-50:]]
                 assert load.begun(*kinds, since=begin, until=ready)
                 # While it announced its end it still did its work.
                 assert not [o for o in load.failed(*kinds)
@@ -199,6 +200,10 @@ def test_a_killed_instance_costs_what_it_held(rolling, provider, victim):
     failed = load.failed()
     assert failed
     for o in failed:
+        if o.reason == "session_busy":
+            # A turn that it held keeps its session until the lease runs out.
+            assert o.kind == "session" and o.hint, o
+            continue
         assert o.begun < killed, o
         if victim in mesh.http_ports and o.kind != "grpc":
             # Its clients lose the connection; others notice nothing.
@@ -214,6 +219,8 @@ def test_a_killed_instance_costs_what_it_held(rolling, provider, victim):
     lines, rows = all_rows(mesh, provider)
     calls = {line["request_id"]: line for line in lines}
     for o in failed:
+        if o.reason == "session_busy":
+            continue
         call = calls.get(o.request_id)
         assert call is None or call["outcome"] == "client_gone" or (
             call["ended"] > begin - 0.5), o
