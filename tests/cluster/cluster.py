@@ -4,16 +4,19 @@ CLUSTER_NODE is an address by which this machine reaches a node (127.0.0.1), and
 CHART_HELM another Helm than the fourth.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import re
+import tempfile
 import threading
 
 import yaml
 
 from support import client
 from support.command import run
-from support.processes import wait_until
+from support.processes import Program, get, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm"
@@ -45,10 +48,15 @@ class Namespace:
         return self.kubectl("get", kinds, "-o", "name").split()
 
     def apply(self, *objects):
-        self.kubectl("apply", "-f", "-", input="---\n".join(
-            yaml.safe_dump(o) for o in objects))
+        # Not as YAML: PyYAML leaves a bare y, which Kubernetes takes for true.
+        self.kubectl("apply", "-f", "-", input="".join(
+            json.dumps(o) for o in objects))
 
     def remove(self):
+        # By itself it would wait for the grace of pods that a failure leaves.
+        self.kubectl("delete", "deployments,statefulsets", "--all")
+        self.kubectl("delete", "pods", "--all", "--grace-period=1",
+                     "--timeout=120s")
         self.kubectl("delete", "namespace", self.name, "--timeout=120s")
 
 
@@ -71,6 +79,13 @@ class Release:
 
     def upgrade(self, *args):
         self.helm("upgrade", CHART, "--wait", "--timeout=240s", *args)
+
+    def uninstall(self):
+        """Until no pod is left: some end after what made them is gone."""
+        self.helm("uninstall", "--wait", "--timeout=240s")
+        self.namespace.kubectl(
+            "wait", "--for=delete", "pod", "--timeout=240s",
+            "-l", f"app.kubernetes.io/instance={self.name}")
 
     def workload(self, service):
         return f"{WORKLOADS[service]}/{self.fullname}-{service}"
@@ -100,10 +115,36 @@ class Release:
 
         def reached():
             try:
-                return client.chat(self.http, timeout=5).status == 200
+                return get(f"http://{self.http}/v1/models")
             except OSError:
                 return False
         wait_until(reached, 30, "ingress from outside")
+
+    @contextlib.contextmanager
+    def forwarded(self, pod, port):
+        """Where a port of a pod's loopback is on this machine."""
+        with tempfile.TemporaryDirectory() as folder:
+            forward = Program(
+                ["kubectl", "--namespace", self.namespace.name, "port-forward",
+                 f"pod/{pod['metadata']['name']}", f":{port}"],
+                pathlib.Path(folder) / "log")
+            try:
+                yield forward.wait_for_output(r"(127.0.0.1:\d+) ->")[1]
+            finally:
+                forward.stop()
+
+    def wait_for_model(self, model, seconds=180):
+        """Until every pod that answers chats has taken it from the file.
+
+        A pod that runs gets a changed file within a minute or so, each at a
+        time of its own.
+        """
+        for service in ("ingress", "model-router"):
+            for pod in self.pods(service):
+                with self.forwarded(pod, 9901) as admin:
+                    wait_until(lambda at=admin: model in yaml.safe_load(
+                        get(f"http://{at}/config_dump")).get("models", {}),
+                        seconds, f"{pod['metadata']['name']}'s {model}")
 
     def wait_for_one_generation(self, service, seconds=120):
         """Until a rollout has ended and its last old pod is gone."""
@@ -131,7 +172,12 @@ class Streams:
             for i in range(count)]
         for thread in self._threads:
             thread.start()
-        begun.wait(30)
+        try:
+            begun.wait(30)
+        except threading.BrokenBarrierError:
+            self.stop()
+            raise AssertionError(
+                f"not all streams began: {self.broken[0]}") from None
 
     def _run(self, stream, begun):
         address = (self._release.grpc if stream is client.grpc_stream
@@ -146,11 +192,13 @@ class Streams:
                     f"{answer.body.decode()}")
             except Exception as error:  # whatever it is, it is counted
                 fault = f"{stream.__name__}: {error!r}"
-            first = None
             with self._lock:
                 self.ended += fault is None
                 if fault:
                     self.broken.append(fault)
+            if fault and first:
+                begun.abort()
+            first = None
 
     def stop(self):
         """Lets the last ones end."""

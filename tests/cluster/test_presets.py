@@ -21,6 +21,6 @@ def test_a_preset_installs_and_answers(preset):
         for model in ("gpt-5", "gpt-4.5"):
             answer = client.stream(release.http, "/words 50", model)
             assert answer.ended and answer.text == client.words(50)
-        release.helm("uninstall", "--wait", "--timeout=240s")
+        release.uninstall()
     finally:
         namespace.remove()

@@ -79,10 +79,8 @@ def test_streams_from_outside(release):
 def test_upgrade_changes_the_config(release, values):
     assert client.chat(release.http, model="slow").status == 404
     release.upgrade("-f", values)
-
-    def known():
-        return client.chat(release.http, "/words 1", "slow").status == 200
-    wait_until(known, 120, "the new model")
+    release.wait_for_model("slow")
+    assert client.chat(release.http, "/words 1", "slow").status == 200
 
 
 def test_upgrade_cuts_no_stream(release, values, streams):
@@ -147,7 +145,7 @@ def test_rollback(release):
 def test_uninstall_leaves_the_claims_alone(release):
     namespace = release.namespace
     namespace.kubectl("delete", "service", f"{release.name}-outside")
-    release.helm("uninstall", "--wait", "--timeout=240s")
+    release.uninstall()
     selector = f"app.kubernetes.io/instance={release.name}"
 
     def left():
