@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "common/http/client_connection.h"
+#include "common/http/counted_in.h"
 
 namespace gateway::http {
 
@@ -105,6 +106,7 @@ Awaitable<Wake> ClientPool::AwaitRoom(OriginPool& origin, SteadyTime until) {
   Wakeup wakeup(io.get_executor());
   Deadline deadline(io, [&wakeup] { wakeup.Notify(Wake::kTimeout); });
   deadline.Set(until);
+  const CountedIn waiting(stats.waiting);
   origin.waiters.push_back(&wakeup);
   const Wake wake = co_await wakeup.Wait();
   std::erase(origin.waiters, &wakeup);
@@ -161,6 +163,8 @@ void ClientPool::Shutdown() {
   for (auto& origin : origins_) {
     std::vector<std::shared_ptr<ClientConnection>> idle;
     idle.swap(origin->idle);
+    stats.idle_connections.fetch_sub(static_cast<int64_t>(idle.size()),
+                                     std::memory_order_relaxed);
     for (auto& connection : idle) connection->Close();
     std::vector<Wakeup*> waiters;
     waiters.swap(origin->waiters);
@@ -227,12 +231,15 @@ Awaitable<absl::StatusOr<std::string>> ResponseStream::ReadAll(
 
 Client::Client(asio::io_context& io, ClientOptions options,
                std::shared_ptr<const TlsTrust> trust,
-               std::shared_ptr<Resolver> resolver)
+               std::shared_ptr<Resolver> resolver,
+               std::shared_ptr<ClientStats> stats)
     : trust_(std::move(trust)) {
   if (resolver == nullptr) {
     resolver = std::make_shared<Resolver>(Resolver::Options());
   }
-  pool_ = std::make_shared<ClientPool>(io, options, std::move(resolver));
+  if (stats == nullptr) stats = std::make_shared<ClientStats>();
+  pool_ = std::make_shared<ClientPool>(io, options, std::move(resolver),
+                                       std::move(stats));
 }
 
 Client::~Client() { pool_->Shutdown(); }

@@ -106,7 +106,8 @@ class ResponseStream {
   std::shared_ptr<ClientConnection> connection_;
 };
 
-// Counters since the start and gauges of now. Written with relaxed order.
+// Counters since the start and gauges of now, of one client or of several that
+// count together. Written with relaxed order.
 struct ClientStats {
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> connects{0};
@@ -118,6 +119,8 @@ struct ClientStats {
   std::atomic<uint64_t> silent_retries{0};
   std::atomic<int64_t> open_connections{0};
   std::atomic<int64_t> idle_connections{0};
+  // Requests that wait for one of the most connections there may be.
+  std::atomic<int64_t> waiting{0};
 };
 
 // The TLS side of clients: versions from 1.2 on, certificate and host name
@@ -139,11 +142,12 @@ class TlsTrust {
 // An HTTP/1.1 client for one io thread: all calls on it. Outlives its requests.
 class Client {
  public:
-  // A null `trust` makes https an INVALID_ARGUMENT. `resolver` is shared by the
-  // clients of all threads; without one the client has its own.
+  // A null `trust` makes https an INVALID_ARGUMENT. `resolver` and `stats` are
+  // shared by the clients of all threads; without them the client has its own.
   Client(boost::asio::io_context& io, ClientOptions options,
          std::shared_ptr<const TlsTrust> trust,
-         std::shared_ptr<Resolver> resolver = nullptr);
+         std::shared_ptr<Resolver> resolver = nullptr,
+         std::shared_ptr<ClientStats> stats = nullptr);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

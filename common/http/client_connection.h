@@ -126,8 +126,12 @@ struct OriginPool {
 class ClientPool : public std::enable_shared_from_this<ClientPool> {
  public:
   ClientPool(boost::asio::io_context& context, ClientOptions client_options,
-             std::shared_ptr<Resolver> names)
-      : io(context), options(client_options), resolver(std::move(names)) {}
+             std::shared_ptr<Resolver> names,
+             std::shared_ptr<ClientStats> client_stats)
+      : io(context),
+        options(client_options),
+        resolver(std::move(names)),
+        shared_stats(std::move(client_stats)) {}
 
   OriginPool& For(const Origin& origin);
   // A pooled connection that looks alive, or null.
@@ -145,7 +149,8 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   boost::asio::io_context& io;
   const ClientOptions options;
   const std::shared_ptr<Resolver> resolver;
-  ClientStats stats;
+  const std::shared_ptr<ClientStats> shared_stats;
+  ClientStats& stats = *shared_stats;
 
  private:
   friend class ClientConnection;

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "common/http/counted_in.h"
+
 namespace gateway::http {
 namespace {
 
@@ -29,20 +31,6 @@ constexpr size_t kMaxBodyStep = 1024 * 1024;
 
 constexpr ServerError kBodiesFull{503, "overloaded",
                                   "Too many requests are in flight."};
-
-// One more in `gauge`, until the end.
-class CountedIn {
- public:
-  explicit CountedIn(std::atomic<int64_t>& gauge) : gauge_(gauge) {
-    gauge_.fetch_add(1, std::memory_order_relaxed);
-  }
-  ~CountedIn() { gauge_.fetch_sub(1, std::memory_order_relaxed); }
-  CountedIn(const CountedIn&) = delete;
-  CountedIn& operator=(const CountedIn&) = delete;
-
- private:
-  std::atomic<int64_t>& gauge_;
-};
 
 SteadyTime After(absl::Duration duration) {
   return std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(duration);

@@ -3,6 +3,7 @@
 
 #include <absl/status/status.h>
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -12,6 +13,10 @@
 #include "common/rpc/call_tracker.h"
 #include "common/rpc/server.h"
 #include "common/rpc/server_bridge.h"
+
+namespace prometheus {
+struct MetricFamily;
+}
 
 namespace gateway::process {
 
@@ -41,15 +46,21 @@ class GrpcFront {
   void BeginDrain();
   size_t Active() const { return calls_.in_flight(); }
   const rpc::CallStats& stats() const { return calls_.stats(); }
+  // The series of the calls inside the mesh, `agentgw_rpc_…`; none before
+  // Start. Any thread.
+  void AddMetrics(std::vector<prometheus::MetricFamily>& families) const;
   void CancelRemaining();
   void Stop();
 
  private:
   // Of the bytes of requests, unless it is shared.
-  std::unique_ptr<ConcurrencyLimit> bodies_;
+  std::unique_ptr<ConcurrencyLimit> own_bodies_;
+  ConcurrencyLimit* bodies_ = nullptr;  // set in Start
   rpc::CallTracker calls_;
   const rpc::ServerBridge bridge_;
   std::unique_ptr<rpc::Server> server_;
+  // What AddMetrics reads is there.
+  std::atomic<bool> started_{false};
 };
 
 }  // namespace gateway::process

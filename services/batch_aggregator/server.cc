@@ -131,7 +131,9 @@ class BatchAggregatorServer : public Server {
       metrics_.SetWriteStopped(running->repository->WriteStopped());
       metrics_.SetDamages(running->repository->Damages());
     }
-    return metrics_.Collect();
+    auto families = metrics_.Collect();
+    front_.AddMetrics(families);
+    return families;
   }
 
   process::ShutdownOptions Shutdown() const override {

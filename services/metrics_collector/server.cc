@@ -106,7 +106,9 @@ class MetricsCollectorServer : public Server {
       metrics_.write_stopped.Set(running->database->WriteStopped() ? 1 : 0);
       metrics_.SetDamages(running->database->damages());
     }
-    return metrics_.registry->Collect();
+    auto families = metrics_.registry->Collect();
+    front_.AddMetrics(families);
+    return families;
   }
 
   process::ShutdownOptions Shutdown() const override {
@@ -179,7 +181,7 @@ class MetricsCollectorServer : public Server {
   bool reload_ = false;
   absl::Time next_sweep_ = absl::InfinitePast();
   bool serve_grpc_ = true;
-  Metrics metrics_;
+  mutable Metrics metrics_;
   process::GrpcFront front_;
   std::unique_ptr<Running> running_;
   // What the ops thread may look at.

@@ -1,7 +1,8 @@
 #include "services/model_router/metrics.h"
 
+#include <algorithm>
 #include <array>
-#include <string>
+#include <atomic>
 
 #include "common/metrics/labelled.h"
 #include "common/status/error.h"
@@ -75,6 +76,77 @@ class Metrics::OfCatalogue final : public RouteObserver {
   std::vector<OfTarget> targets_;
 };
 
+// The connections to one provider.
+class Metrics::OfClients {
+ public:
+  OfClients(prometheus::Registry& registry, const std::string& provider);
+
+  const std::shared_ptr<http::ClientStats>& stats() const { return stats_; }
+  // Shows what they have counted.
+  void Read();
+
+ private:
+  const std::shared_ptr<http::ClientStats> stats_ =
+      std::make_shared<http::ClientStats>();
+  prometheus::Gauge& busy_;
+  prometheus::Gauge& idle_;
+  prometheus::Gauge& waiting_;
+  prometheus::Counter& connects_;
+  prometheus::Counter& connect_failures_;
+  prometheus::Counter& reused_;
+  prometheus::Counter& discarded_;
+  prometheus::Counter& resends_;
+};
+
+Metrics::OfClients::OfClients(prometheus::Registry& registry,
+                              const std::string& provider)
+    : busy_(GaugeFamily(registry, "agentgw_upstream_connections",
+                        "Connections to providers that are open.")
+                .Add({{"provider", provider}, {"state", "busy"}})),
+      idle_(GaugeFamily(registry, "agentgw_upstream_connections",
+                        "Connections to providers that are open.")
+                .Add({{"provider", provider}, {"state", "idle"}})),
+      waiting_(GaugeFamily(registry, "agentgw_upstream_waiting",
+                           "Attempts that wait for a connection to be free.")
+                   .Add({{"provider", provider}})),
+      connects_(CounterFamily(registry, "agentgw_upstream_connects_total",
+                              "Connections begun.")
+                    .Add({{"provider", provider}})),
+      connect_failures_(
+          CounterFamily(registry, "agentgw_upstream_connect_failures_total",
+                        "Connections that failed or took too long.")
+              .Add({{"provider", provider}})),
+      reused_(CounterFamily(registry,
+                            "agentgw_upstream_connections_reused_total",
+                            "Attempts on a connection that was kept.")
+                  .Add({{"provider", provider}})),
+      discarded_(CounterFamily(registry,
+                               "agentgw_upstream_connections_discarded_total",
+                               "Kept connections found closed before use.")
+                     .Add({{"provider", provider}})),
+      resends_(CounterFamily(registry, "agentgw_retries_total",
+                             "Requests sent again since a kept connection "
+                             "died before the answer.")
+                   .Add({{"provider", provider}})) {}
+
+void Metrics::OfClients::Read() {
+  const auto count = [](prometheus::Counter& counter,
+                        const std::atomic<uint64_t>& total) {
+    counter.Increment(static_cast<double>(total.load()) - counter.Value());
+  };
+  const int64_t idle = stats_->idle_connections.load();
+  const int64_t open = stats_->open_connections.load();
+  // The two are not read as one.
+  busy_.Set(static_cast<double>(std::max<int64_t>(open - idle, 0)));
+  idle_.Set(static_cast<double>(idle));
+  waiting_.Set(static_cast<double>(stats_->waiting.load()));
+  count(connects_, stats_->connects);
+  count(connect_failures_, stats_->connect_failures);
+  count(reused_, stats_->reused);
+  count(discarded_, stats_->discarded);
+  count(resends_, stats_->silent_retries);
+}
+
 Metrics::Metrics()
     : in_flight_(GaugeFamily(registry_, "agentgw_upstream_inflight",
                              "Attempts at providers that run now.")
@@ -128,6 +200,26 @@ Metrics::Metrics()
       per_token_(HistogramFamily(
           registry_, "gen_ai_client_operation_time_per_output_chunk_seconds",
           "Between the tokens behind the first one.")) {}
+
+Metrics::~Metrics() = default;
+
+std::shared_ptr<http::ClientStats> Metrics::ClientsOf(
+    const std::string& provider) {
+  MutexLock lock(mu_);
+  std::unique_ptr<OfClients>& clients = clients_[provider];
+  if (clients == nullptr) {
+    clients = std::make_unique<OfClients>(registry_, provider);
+  }
+  return clients->stats();
+}
+
+std::vector<prometheus::MetricFamily> Metrics::Collect() {
+  {
+    MutexLock lock(mu_);
+    for (const auto& [provider, clients] : clients_) clients->Read();
+  }
+  return registry_.Collect();
+}
 
 std::unique_ptr<RouteObserver> Metrics::Observe(const Catalogue& catalogue) {
   return std::make_unique<OfCatalogue>(*this, catalogue);

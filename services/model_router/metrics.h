@@ -7,9 +7,13 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "common/concurrency/mutex.h"
+#include "common/http/client.h"
 #include "services/model_router/catalogue.h"
 #include "services/model_router/route_observer.h"
 
@@ -19,11 +23,15 @@ namespace gateway::model_router {
 class Metrics {
  public:
   Metrics();
+  ~Metrics();
 
   // Who counts the attempts at the targets of a catalogue, which is needed here
   // only. What is counted is found by the target's index, without a lookup by
   // name. Several may count at a time; the metrics outlive them.
   std::unique_ptr<RouteObserver> Observe(const Catalogue& catalogue);
+
+  // What the clients of a provider count in, whatever becomes of the config.
+  std::shared_ptr<http::ClientStats> ClientsOf(const std::string& provider);
 
   // What is read when the metrics are.
   void SetSpool(int64_t bytes, int64_t dropped_rows);
@@ -38,12 +46,11 @@ class Metrics {
   };
   void SetLookups(const Lookups& lookups);
 
-  std::vector<prometheus::MetricFamily> Collect() const {
-    return registry_.Collect();
-  }
+  std::vector<prometheus::MetricFamily> Collect();
 
  private:
   class OfCatalogue;
+  class OfClients;
   using Counters = prometheus::Family<prometheus::Counter>;
   using Histograms = prometheus::Family<prometheus::Histogram>;
 
@@ -65,6 +72,11 @@ class Metrics {
   Histograms& duration_;
   Histograms& first_token_;
   Histograms& per_token_;
+
+  Mutex mu_;
+  // By provider.
+  std::map<std::string, std::unique_ptr<OfClients>> clients_
+      ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace gateway::model_router

@@ -299,6 +299,7 @@ absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
     ASSIGN_OR_RETURN(trust, http::TlsTrust::Create(config.ca_file));
   }
   const std::shared_ptr<http::Resolver> resolver = options.resolver;
+  const std::shared_ptr<http::ClientStats> stats = options.stats;
   std::unique_ptr<OpenAiProvider> provider(new OpenAiProvider(
       std::move(origin), absl::StrCat(path, "/chat/completions"),
       std::move(options), io, clock));
@@ -307,8 +308,8 @@ absl::StatusOr<std::unique_ptr<OpenAiProvider>> OpenAiProvider::Create(
   client.max_connections_per_origin =
       static_cast<size_t>(config.max_connections);
   for (size_t i = 0; i < io.size(); ++i) {
-    provider->clients_.push_back(
-        std::make_unique<http::Client>(io.At(i), client, trust, resolver));
+    provider->clients_.push_back(std::make_unique<http::Client>(
+        io.At(i), client, trust, resolver, stats));
   }
   return provider;
 }

@@ -36,6 +36,8 @@ class OpenAiProvider final : public ModelProvider {
     size_t target_count = 1;
     // Shared by the providers; null: one of its own for each thread.
     std::shared_ptr<http::Resolver> resolver;
+    // Its clients count in it, or each by itself if null.
+    std::shared_ptr<http::ClientStats> stats;
   };
 
   // `io` and `clock` outlive it; calls come from threads of `io`, each of which

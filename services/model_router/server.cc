@@ -116,7 +116,9 @@ class ModelRouterServer final : public Server {
                            .stale = lookups.stale.load(),
                            .pending = running->resolver->pending()});
     }
-    return metrics_.Collect();
+    auto families = metrics_.Collect();
+    front_.AddMetrics(families);
+    return families;
   }
 
   process::ShutdownOptions Shutdown() const override {
@@ -239,7 +241,8 @@ class ModelRouterServer final : public Server {
         {.key = options.keys[provider.index],
          .coalesce = options.coalesce,
          .target_count = options.catalogue->target_count(),
-         .resolver = running_->resolver},
+         .resolver = running_->resolver,
+         .stats = metrics_.ClientsOf(provider.name)},
         *dependencies_.io, dependencies_.clock);
   }
 

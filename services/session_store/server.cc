@@ -97,7 +97,9 @@ class SessionStoreServer : public Server {
       metrics_.SetWriteStopped(running->repository->WriteStopped());
       metrics_.SetDamages(running->repository->Damages());
     }
-    return metrics_.Collect();
+    auto families = metrics_.Collect();
+    front_.AddMetrics(families);
+    return families;
   }
 
   process::ShutdownOptions Shutdown() const override {

@@ -474,7 +474,26 @@ TEST_F(MetricsCollectorTest, ExposesItsMetrics) {
       ElementsAre("agentgw_ledger_rows_total", "agentgw_open_requests",
                   "agentgw_request_log_bytes", "agentgw_request_records_total",
                   "agentgw_rocksdb_damages_total",
-                  "agentgw_rocksdb_write_stopped"));
+                  "agentgw_rocksdb_write_stopped", "agentgw_rpc_body_bytes",
+                  "agentgw_rpc_calls_in_flight", "agentgw_rpc_refused_total",
+                  "agentgw_rpc_write_timeouts_total"));
+}
+
+TEST_F(MetricsCollectorTest, CountsWhatItsPortRefuses) {
+  options_.service.max_body_bytes_in_flight = 1000;
+  Start();
+  ASSERT_TRUE(RecordRows({Row("a")}).ok());
+  std::vector<v1::UsageRow> many(100, Row("b"));
+  EXPECT_EQ(ReasonOf(RecordRows(many).status()), reason::kOverloaded);
+  const auto families = server_->CollectMetrics();
+  const auto value = [&](const std::string& name) {
+    for (const auto& family : families) {
+      if (family.name == name) return family.metric.at(0).counter.value;
+    }
+    return -1.0;
+  };
+  EXPECT_EQ(value("agentgw_rpc_refused_total"), 1);
+  EXPECT_EQ(value("agentgw_rpc_write_timeouts_total"), 0);
 }
 
 // A minute without the collector, as model-router and ingress live through it.

@@ -1073,6 +1073,38 @@ TEST_F(ModelRouterTest, MetricsKeepTheRulesAndCountWhatHappened) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   EXPECT_THAT(text, HasSubstr("gen_ai_client_token_usage_count{"));
+  EXPECT_THAT(text, HasSubstr("agentgw_rpc_calls_in_flight "));
+}
+
+TEST_F(ModelRouterTest, MetricsShowTheConnectionsToAProvider) {
+  StartProvider();
+  AddModel("m", {"fake-5x2"});
+  StartServer();
+  const auto value = [&](const std::string& name, const std::string& state) {
+    for (const auto& family : server_->CollectMetrics()) {
+      if (family.name != name) continue;
+      for (const auto& metric : family.metric) {
+        if (!state.empty() && metric.label.at(1).value != state) continue;
+        return metric.gauge.value + metric.counter.value;
+      }
+    }
+    return -1.0;
+  };
+  for (int i = 0; i < 4; ++i) Route(Encoded("m", false));
+  // Each io thread has its own.
+  const double connects = value("agentgw_upstream_connects_total", "");
+  EXPECT_GE(connects, 1);
+  EXPECT_EQ(connects + value("agentgw_upstream_connections_reused_total", ""),
+            4);
+  EXPECT_EQ(value("agentgw_upstream_connections", "idle"), connects);
+  EXPECT_EQ(value("agentgw_upstream_connections", "busy"), 0);
+  EXPECT_EQ(value("agentgw_upstream_connect_failures_total", ""), 0);
+  EXPECT_EQ(value("agentgw_upstream_waiting", ""), 0);
+
+  // Another state of the config has clients of its own, and counts on.
+  ASSERT_TRUE(server_->Reload(config_).ok());
+  Route(Encoded("m", false));
+  EXPECT_EQ(value("agentgw_upstream_connects_total", ""), connects + 1);
 }
 
 TEST_F(ModelRouterTest, BadConfigIsRefusedWithEveryFault) {

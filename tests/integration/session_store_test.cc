@@ -560,11 +560,14 @@ TEST_F(SessionStoreServerTest, ExposesItsMetrics) {
   EXPECT_THAT(metrics::Lint(families), IsEmpty());
   std::set<std::string> names;
   for (const auto& family : families) names.insert(family.name);
-  EXPECT_THAT(names, ElementsAre("agentgw_rocksdb_damages_total",
-                                 "agentgw_rocksdb_write_stopped",
-                                 "agentgw_session_operation_duration_seconds",
-                                 "agentgw_session_operations_total",
-                                 "agentgw_sessions_active"));
+  EXPECT_THAT(
+      names,
+      ElementsAre(
+          "agentgw_rocksdb_damages_total", "agentgw_rocksdb_write_stopped",
+          "agentgw_rpc_body_bytes", "agentgw_rpc_calls_in_flight",
+          "agentgw_rpc_refused_total", "agentgw_rpc_write_timeouts_total",
+          "agentgw_session_operation_duration_seconds",
+          "agentgw_session_operations_total", "agentgw_sessions_active"));
   EXPECT_EQ(Gauge("agentgw_sessions_active"), 1);
   EXPECT_EQ(Gauge("agentgw_rocksdb_write_stopped"), 0);
 }

@@ -13,6 +13,7 @@
 
 #include "common/http/resolver.h"
 #include "common/http/server.h"
+#include "tests/support/running_flow.h"
 #include "tests/unit/common/http/io_threads.h"
 #include "tests/unit/common/http/raw_socket.h"
 
@@ -473,14 +474,33 @@ TEST_F(ClientTest, WaitsForAConnectionWithinTheLimit) {
   impatient.connect_timeout = absl::Milliseconds(20);
   EXPECT_EQ(TransportErrorOf(Fetch(impatient).status),
             TransportError::kTimeoutConnect);
+  EXPECT_EQ(client_->stats().waiting, 0);
   request.connect_timeout = absl::Seconds(10);
   auto second = FetchAsync(request);
+  EXPECT_TRUE(Eventually([&] { return client_->stats().waiting == 1; }));
   peer.Send(kOk);
   EXPECT_EQ(first.get().body, "ok");
   peer.ReceiveUntil("\r\n\r\n");
   peer.Send(kOk);
   EXPECT_EQ(second.get().body, "ok");
   EXPECT_EQ(client_->stats().connects, 1u);
+  EXPECT_EQ(client_->stats().waiting, 0);
+}
+
+TEST_F(ClientTest, SeveralMayCountTogether) {
+  const auto stats = std::make_shared<ClientStats>();
+  for (int i = 0; i < 2; ++i) {
+    StopClient();
+    client_ = std::make_unique<Client>(io_[0], ClientOptions(), nullptr,
+                                       nullptr, stats);
+    EXPECT_EQ(FetchAnswer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").code,
+              200);
+  }
+  StopClient();
+  EXPECT_EQ(stats->connects, 2u);
+  EXPECT_EQ(stats->requests, 2u);
+  EXPECT_EQ(stats->open_connections, 0);
+  EXPECT_EQ(stats->idle_connections, 0);
 }
 
 TEST_F(ClientTest, WhoWaitedLongestForAConnectionGetsIt) {
