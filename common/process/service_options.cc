@@ -160,6 +160,12 @@ absl::StatusOr<ServiceOptions> ReadServiceOptions(
     faults.Add(key + ".shutdown", "durations are 0 or more");
   }
   ReadLimits(config, options, faults);
+  if (config.storage().has_memory_bytes()) {
+    options.store_memory_bytes = config.storage().memory_bytes();
+    if (options.store_memory_bytes < (1 << 20)) {
+      faults.Add("storage.memoryBytes", "1MiB or more");
+    }
+  }
   if (config.threads() < 0 || config.threads() > 256) {
     faults.Add("threads", "0 to 256");
   }

@@ -25,6 +25,8 @@ struct ServiceOptions {
   // ingress and agent-gateway only.
   Address http;
   std::string data_dir;
+  // For storage::MemoryBudget; 0: not set.
+  int64_t store_memory_bytes = 0;
   ShutdownOptions shutdown;
   // Of one request, as its client sends it.
   int64_t max_body_bytes = 32 << 20;

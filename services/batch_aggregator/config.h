@@ -21,10 +21,6 @@ struct Options {
   // Where the peers are, unless they are in the same process.
   std::string model_router_target;
   std::string session_store_target;
-  // Of RocksDB: block cache and write buffers together. 0: an eighth of what
-  // the container may use, within 16 and 512 MiB; 64 MiB where that is not
-  // bounded.
-  int64_t memory_bytes = 0;
 };
 
 // INVALID_ARGUMENT with a line for each fault, each naming its key.

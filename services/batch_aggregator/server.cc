@@ -87,7 +87,8 @@ class BatchAggregatorServer : public Server {
     RocksDbBatchRepositoryOptions options;
     options.path = options_.service.data_dir;
     options.retention = options_.retention;
-    options.memory_bytes = storage::MemoryBudget(options_.memory_bytes);
+    options.memory_bytes =
+        storage::MemoryBudget(options_.service.store_memory_bytes);
     options.env = dependencies_.env;
     ASSIGN_OR_RETURN(std::unique_ptr<RocksDbBatchRepository> repository,
                      RocksDbBatchRepository::Open(options));

@@ -4,6 +4,17 @@ namespace gateway::metrics_collector {
 
 using process::ReadDuration;
 
+namespace {
+
+void ReadBytes(bool is_set, int64_t value, const char* key, int64_t& bytes,
+               process::Faults& faults) {
+  if (!is_set) return;
+  bytes = value;
+  if (bytes < (1 << 20)) faults.Add(key, "1MiB or more");
+}
+
+}  // namespace
+
 absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
   process::Faults faults;
   Options options;
@@ -24,12 +35,10 @@ absl::StatusOr<Options> ReadOptions(const config::v1::Config& config) {
                options.request_retention, faults);
   ReadDuration(monitoring.has_usage_retention(), monitoring.usage_retention(),
                "monitoring.usageRetention", options.usage_retention, faults);
-  if (monitoring.has_request_log_bytes()) {
-    options.request_log_bytes = monitoring.request_log_bytes();
-    if (options.request_log_bytes < (1 << 20)) {
-      faults.Add("monitoring.requestLogBytes", "1MiB or more");
-    }
-  }
+  ReadBytes(monitoring.has_request_log_bytes(), monitoring.request_log_bytes(),
+            "monitoring.requestLogBytes", options.request_log_bytes, faults);
+  ReadBytes(monitoring.has_usage_bytes(), monitoring.usage_bytes(),
+            "monitoring.usageBytes", options.usage_bytes, faults);
   absl::Status status = faults.ToStatus();
   if (!status.ok()) return status;
   return options;

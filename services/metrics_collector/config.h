@@ -18,6 +18,7 @@ struct Options {
   absl::Duration request_retention = absl::Hours(7 * 24);
   absl::Duration usage_retention = absl::Hours(400 * 24);
   int64_t request_log_bytes = int64_t{4} << 30;
+  int64_t usage_bytes = int64_t{8} << 30;
 };
 
 // INVALID_ARGUMENT with a line for each fault, each naming its key.

@@ -37,7 +37,12 @@ absl::Status Maintenance::CloseLost(absl::Time now) {
 
 absl::Status Maintenance::Sweep(absl::Time now) {
   // Each is tried, whatever becomes of the other.
-  absl::Status swept = ledger_->DeleteBefore(now - retention_.usage);
+  const absl::StatusOr<int64_t> removed =
+      ledger_->Sweep({.rows_before = now - retention_.usage,
+                      .max_bytes = retention_.usage_bytes});
+  if (removed.ok()) metrics_->rows_removed_for_size.Increment(*removed);
+  metrics_->ledger_bytes.Set(ledger_->StoredBytes());
+  absl::Status swept = removed.status();
   swept.Update(log_->Sweep({
       .records_before = now - retention_.requests,
       .contents_before = now - retention_.contents,

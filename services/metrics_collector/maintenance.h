@@ -17,6 +17,7 @@ struct Retention {
   absl::Duration requests;
   absl::Duration usage;
   int64_t request_log_bytes;
+  int64_t usage_bytes;
 };
 
 // What has to be done from time to time. Both block on the disk. The parts

@@ -36,6 +36,14 @@ Metrics::Metrics()
       records_stored(Records(*registry, "stored")),
       records_failed(Records(*registry, "failed")),
       records_lost(Records(*registry, "lost")),
+      rows_removed_for_size(
+          prometheus::BuildCounter()
+              .Name("agentgw_ledger_rows_removed_for_size_total")
+              .Help("Usage rows deleted before their time, for room.")
+              .Register(*registry)
+              .Add({})),
+      ledger_bytes(Gauge(*registry, "agentgw_ledger_bytes",
+                         "Stored bytes of usage rows.")),
       request_log_bytes(Gauge(*registry, "agentgw_request_log_bytes",
                               "Stored bytes of the request log.")),
       open_requests(

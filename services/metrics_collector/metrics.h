@@ -23,7 +23,10 @@ struct Metrics {
   prometheus::Counter& records_stored;
   prometheus::Counter& records_failed;
   prometheus::Counter& records_lost;
-  // agentgw_request_log_bytes, agentgw_open_requests
+  // agentgw_ledger_rows_removed_for_size_total
+  prometheus::Counter& rows_removed_for_size;
+  // agentgw_ledger_bytes, agentgw_request_log_bytes, agentgw_open_requests
+  prometheus::Gauge& ledger_bytes;
   prometheus::Gauge& request_log_bytes;
   prometheus::Gauge& open_requests;
   // agentgw_rocksdb_write_stopped

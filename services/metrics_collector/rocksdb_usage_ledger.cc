@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <cstdint>
 #include <map>
 #include <optional>
 
@@ -40,9 +41,15 @@ std::string IdOf(absl::string_view key) {
                       storage::ReadBigEndian64(key.data() + attempt));
 }
 
+// What a row takes, with its place in the index.
+int64_t BytesOf(absl::string_view attempt, size_t row_bytes) {
+  return static_cast<int64_t>(2 * (attempt.size() + 8) + row_bytes);
+}
+
 // The stored row of an attempt, and its key; nullopt if there is none.
 struct Known {
   std::string key;
+  int64_t bytes = 0;                // of the row; 0: they cannot be read
   std::optional<v1::UsageRow> row;  // nullopt: it is damaged
 };
 
@@ -66,7 +73,10 @@ absl::StatusOr<std::optional<Known>> Find(const storage::Database::Handle& db,
   // Its row was deleted unread.
   if (value.ok() && !value->has_value()) return std::nullopt;
   if (!value.ok() && !absl::IsDataLoss(value.status())) return value.status();
-  if (value.ok()) known.row = Parse(**value);
+  if (value.ok()) {
+    known.row = Parse(**value);
+    known.bytes = BytesOf(attempt, (*value)->size());
+  }
   return known;
 }
 
@@ -81,6 +91,8 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
   // Rows of this call that are to be stored, by attempt: a later one of the
   // same attempt counts as a duplicate too.
   std::map<std::string, const v1::UsageRow*> fresh;
+  RETURN_IF_ERROR(LoadSizes());
+  RocksdbSizes::BySlice change;
   rocksdb::WriteBatch batch;
   for (const v1::UsageRow& row : rows) {
     const std::string attempt = AttemptKey(row);
@@ -97,8 +109,14 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
       continue;
     }
     if (known && !known->row) damages.Add(IdOf(known->key));
-    if (known) batch.Delete(handle.family(kUsageFamily), known->key);
+    if (known && earlier == fresh.end()) {
+      batch.Delete(handle.family(kUsageFamily), known->key);
+      change[sizes_.SliceOf(storage::ReadBigEndian64(known->key.data()))] -=
+          known->bytes;
+    }
     if (earlier != fresh.end()) {
+      change[sizes_.SliceOf(MicrosOf(earlier->second->start_time()))] -=
+          BytesOf(attempt, earlier->second->ByteSizeLong());
       batch.Delete(handle.family(kUsageFamily),
                    TimeKey(MicrosOf(earlier->second->start_time())) + attempt);
       ++appended.duplicates;
@@ -109,10 +127,17 @@ absl::StatusOr<UsageLedger::Appended> RocksdbUsageLedger::Append(
     batch.Put(handle.family(kUsageFamily), time + attempt,
               row.SerializeAsString());
     batch.Put(handle.family(kUsageIndexFamily), attempt, time);
+    change[sizes_.SliceOf(MicrosOf(row.start_time()))] +=
+        BytesOf(attempt, row.ByteSizeLong());
     ++appended.stored;
   }
   if (appended.stored > 0) {
+    {
+      ASSIGN_OR_RETURN(const auto handle, database_->Use());
+      sizes_.AddChange(handle, change, batch);
+    }
     RETURN_IF_ERROR(database_->Write(batch, /*synced=*/true));
+    sizes_.Apply(change);
   }
   return appended;
 }
@@ -195,9 +220,78 @@ absl::Status RocksdbUsageLedger::ScanRequest(const UsageScan& scan,
   return absl::OkStatus();
 }
 
-absl::Status RocksdbUsageLedger::DeleteBefore(absl::Time time) {
+absl::Status RocksdbUsageLedger::LoadSizes() {
+  if (loaded_) return absl::OkStatus();
+  bool count = false;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    const absl::Status read = sizes_.Load(handle);
+    if (!read.ok() && !absl::IsDataLoss(read)) return read;
+    if (!read.ok()) (void)database_->NoteDamage("usage sizes", "all");
+    count = !read.ok() || sizes_.empty();
+  }
+  if (count) RETURN_IF_ERROR(CountRows());
+  loaded_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status RocksdbUsageLedger::CountRows() {
+  RocksdbSizes::BySlice counted;
+  rocksdb::WriteBatch batch;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    storage::PrefixIterator it(handle, kUsageFamily, "");
+    for (it.SeekToFirst(); it.Valid(); it.Next()) {
+      const absl::string_view attempt = it.rest().substr(8);
+      counted[sizes_.SliceOf(storage::ReadBigEndian64(it.key().data()))] +=
+          BytesOf(attempt, it.value().size());
+    }
+    const absl::Status read = it.status();
+    if (!read.ok() && !absl::IsDataLoss(read)) return read;
+    sizes_.AddRemoval(handle, UINT64_MAX, batch);
+    sizes_.Forget(UINT64_MAX);
+    if (counted.empty()) return absl::OkStatus();
+    sizes_.AddChange(handle, counted, batch);
+  }
+  RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
+  sizes_.Apply(counted);
+  return absl::OkStatus();
+}
+
+int64_t RocksdbUsageLedger::StoredBytes() const {
+  MutexLock lock(append_mu_);
+  return sizes_.total();
+}
+
+void RocksdbUsageLedger::Reload() {
+  MutexLock lock(append_mu_);
+  loaded_ = false;
+}
+
+absl::StatusOr<int64_t> RocksdbUsageLedger::Sweep(const UsageLimits& limits) {
+  // Whole slices, so that the stored sizes stay true.
+  uint64_t by_age = 0, by_size = 0;
+  bool aged = false;
+  {
+    MutexLock lock(append_mu_);
+    RETURN_IF_ERROR(LoadSizes());
+    by_age = sizes_.StartOf(MicrosOf(limits.rows_before));
+    by_size = sizes_.CutFor(limits.max_bytes);
+    aged = sizes_.AnyBefore(by_age);
+  }
+  if (aged) RETURN_IF_ERROR(DeleteBefore(by_age).status());
+  const bool large = by_size > by_age;
+  {
+    MutexLock lock(append_mu_);
+    if (!large || !sizes_.AnyBefore(by_size)) return 0;
+  }
+  return DeleteBefore(by_size);
+}
+
+absl::StatusOr<int64_t> RocksdbUsageLedger::DeleteBefore(uint64_t micros) {
   constexpr int kStep = 1000;
-  const std::string to = TimeKey(MicrosOf(time));
+  const std::string to = TimeKey(micros);
+  int64_t deleted = 0;
   std::string from;
   for (bool more = true; more;) {
     rocksdb::WriteBatch batch;
@@ -220,15 +314,22 @@ absl::Status RocksdbUsageLedger::DeleteBefore(absl::Time time) {
       if (!read.ok())
         (void)database_->NoteDamage("usage rows", "past their time");
       more = step == kStep && read.ok();
-      if (!more && (step > 0 || !from.empty() || !read.ok())) {
-        batch.DeleteRange(handle.family(kUsageFamily), "", to);
-      }
+      deleted += step;
     }
     if (batch.Count() > 0) {
       RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
     }
   }
-  return absl::OkStatus();
+  MutexLock lock(append_mu_);
+  rocksdb::WriteBatch batch;
+  {
+    ASSIGN_OR_RETURN(const auto handle, database_->Use());
+    batch.DeleteRange(handle.family(kUsageFamily), "", to);
+    sizes_.AddRemoval(handle, micros, batch);
+  }
+  RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
+  sizes_.Forget(micros);
+  return deleted;
 }
 
 }  // namespace gateway::metrics_collector

@@ -40,7 +40,8 @@ struct Running {
                  .metrics = metrics}),
         maintenance(&ledger, log.get(), &open, metrics,
                     {options.contents_retention, options.request_retention,
-                     options.usage_retention, options.request_log_bytes}) {}
+                     options.usage_retention, options.request_log_bytes,
+                     options.usage_bytes}) {}
 
   const std::unique_ptr<storage::Database> database;
   RocksdbUsageLedger ledger;
@@ -73,7 +74,8 @@ class MetricsCollectorServer : public Server {
   absl::Status Start() override {
     ASSIGN_OR_RETURN(std::unique_ptr<storage::Database> database,
                      OpenStore({.path = options_.service.data_dir,
-                                .memory_bytes = storage::MemoryBudget(0),
+                                .memory_bytes = storage::MemoryBudget(
+                                    options_.service.store_memory_bytes),
                                 .env = dependencies_.env}));
     ASSIGN_OR_RETURN(std::unique_ptr<RocksdbRequestLog> log,
                      RocksdbRequestLog::Open(database.get()));
@@ -155,7 +157,10 @@ class MetricsCollectorServer : public Server {
     const bool damaged = !running_->database->Health().ok();
     const absl::Status reopened = running_->database->Reopen();
     // What a failed write left behind is known only after it.
-    if (damaged && reopened.ok()) reload_ = true;
+    if (damaged && reopened.ok()) {
+      reload_ = true;
+      running_->ledger.Reload();
+    }
     if (reload_ && running_->log->Reload().ok()) reload_ = false;
     return reopened;
   }

@@ -23,6 +23,15 @@ struct UsageScan {
   std::string after;
 };
 
+// What limits the ledger, at the time of a sweep. It counts by ten minutes, and
+// those go as a whole.
+struct UsageLimits {
+  // Rows that began before are deleted.
+  absl::Time rows_before;
+  // Over it the oldest rows go.
+  int64_t max_bytes = 0;
+};
+
 // The rows of every attempt, kept by (request id, attempt). Thread-safe; calls
 // block on the disk.
 class UsageLedger {
@@ -49,8 +58,12 @@ class UsageLedger {
   virtual absl::Status Scan(const UsageScan& scan,
                             const Visitor& visit) const = 0;
 
-  // Deletes what began before `time`, also what is damaged, in bounded steps.
-  virtual absl::Status DeleteBefore(absl::Time time) = 0;
+  // Deletes what is beyond the limits, also what is damaged, in bounded steps.
+  // How many rows went for the size alone; those that are damaged do not count.
+  virtual absl::StatusOr<int64_t> Sweep(const UsageLimits& limits) = 0;
+
+  // As of the last Append or Sweep.
+  virtual int64_t StoredBytes() const = 0;
 };
 
 // Whether `newer` takes the place of `stored`, both of one attempt: an attempt

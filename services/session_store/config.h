@@ -14,10 +14,6 @@ struct Options {
   process::ServiceOptions service;
   SessionTreeOptions tree;
   SessionCleanerOptions cleaner;
-  // Of RocksDB: block cache and write buffers together. 0: an eighth of what
-  // the container may use, within 16 and 512 MiB; 64 MiB where that is not
-  // bounded.
-  int64_t memory_bytes = 0;
 };
 
 // INVALID_ARGUMENT with a line for each fault, each naming its key.

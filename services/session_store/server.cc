@@ -62,7 +62,8 @@ class SessionStoreServer : public Server {
   absl::Status Start() override {
     RocksDbSessionRepositoryOptions store;
     store.path = options_.service.data_dir;
-    store.memory_bytes = storage::MemoryBudget(options_.memory_bytes);
+    store.memory_bytes =
+        storage::MemoryBudget(options_.service.store_memory_bytes);
     store.env = dependencies_.env;
     ASSIGN_OR_RETURN(std::unique_ptr<RocksDbSessionRepository> repository,
                      RocksDbSessionRepository::Open(store));

@@ -471,12 +471,13 @@ TEST_F(MetricsCollectorTest, ExposesItsMetrics) {
   for (const auto& family : families) names.insert(family.name);
   EXPECT_THAT(
       names,
-      ElementsAre("agentgw_ledger_rows_total", "agentgw_open_requests",
-                  "agentgw_request_log_bytes", "agentgw_request_records_total",
-                  "agentgw_rocksdb_damages_total",
-                  "agentgw_rocksdb_write_stopped", "agentgw_rpc_body_bytes",
-                  "agentgw_rpc_calls_in_flight", "agentgw_rpc_refused_total",
-                  "agentgw_rpc_write_timeouts_total"));
+      ElementsAre(
+          "agentgw_ledger_bytes", "agentgw_ledger_rows_removed_for_size_total",
+          "agentgw_ledger_rows_total", "agentgw_open_requests",
+          "agentgw_request_log_bytes", "agentgw_request_records_total",
+          "agentgw_rocksdb_damages_total", "agentgw_rocksdb_write_stopped",
+          "agentgw_rpc_body_bytes", "agentgw_rpc_calls_in_flight",
+          "agentgw_rpc_refused_total", "agentgw_rpc_write_timeouts_total"));
 }
 
 TEST_F(MetricsCollectorTest, CountsWhatItsPortRefuses) {

@@ -262,6 +262,16 @@ void AddOfTheStores(std::vector<Row>& rows) {
       [](auto& c) { return Collector(c).request_retention; });
   add("monitoring.usageRetention", "3s",
       [](auto& c) { return Collector(c).usage_retention; });
+  add("monitoring.usageBytes", "8MiB",
+      [](auto& c) { return Collector(c).usage_bytes; });
+  // All three read it.
+  add("storage.memoryBytes", "8MiB", [](auto& c) {
+    const std::set<int64_t> read = {Sessions(c).service.store_memory_bytes,
+                                    Batches(c).service.store_memory_bytes,
+                                    Collector(c).service.store_memory_bytes};
+    EXPECT_EQ(read.size(), 1u);
+    return *read.begin();
+  });
   add("monitoring.requestLogBytes", "8MiB",
       [](auto& c) { return Collector(c).request_log_bytes; });
 }

@@ -30,7 +30,8 @@ class EndlessLedger final : public UsageLedger {
       if (!*go_on) return absl::OkStatus();
     }
   }
-  absl::Status DeleteBefore(absl::Time) override { return absl::OkStatus(); }
+  absl::StatusOr<int64_t> Sweep(const UsageLimits&) override { return 0; }
+  int64_t StoredBytes() const override { return 0; }
 
   mutable std::atomic<int> scans = 0;
 };

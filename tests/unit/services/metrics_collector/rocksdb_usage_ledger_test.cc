@@ -35,6 +35,12 @@ class RocksdbUsageLedgerTest : public StoreTest {
   }
 };
 
+// Rows that begin at `second` or later, however many they are.
+UsageLimits KeepFrom(int64_t second) {
+  return {.rows_before = absl::FromUnixSeconds(second),
+          .max_bytes = int64_t{1} << 40};
+}
+
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
@@ -205,13 +211,73 @@ TEST_F(RocksdbUsageLedgerTest, WhatIsDamagedIsDeletedInItsTime) {
   memory_bytes_ = 1;
   Append({Row("a", 1, 10), Row("b", 1, 20)});
   DamageFiles("usage");
-  Append({Row("c", 1, 30)});
+  Append({Row("c", 1, 30), Row("d", 1, 601)});
   auto ledger = Ledger();
-  ASSERT_TRUE(ledger.DeleteBefore(absl::FromUnixSeconds(25)).ok());
+  EXPECT_EQ(*ledger.Sweep(KeepFrom(600)), 0);
   EXPECT_GE(database_->damages(), 1);
   // Its entry in the index leads nowhere.
-  EXPECT_EQ(Append({Row("a", 1, 26)}).stored, 1);
-  EXPECT_EQ(Append({Row("a", 1, 26)}).duplicates, 1);
+  EXPECT_EQ(Append({Row("a", 1, 602)}).stored, 1);
+  EXPECT_EQ(Append({Row("a", 1, 602)}).duplicates, 1);
+}
+
+TEST_F(RocksdbUsageLedgerTest, OverTheSizeTheOldestGo) {
+  v1::UsageRow large = Row("large", 1, 600);
+  large.set_model(std::string(5000, 'x'));
+  Append({Row("old", 1, 10), large, Row("new", 1, 1200)});
+  auto ledger = Ledger();
+  UsageLimits limits = KeepFrom(0);
+  EXPECT_EQ(*ledger.Sweep(limits), 0);
+  const int64_t all = ledger.StoredBytes();
+  EXPECT_GT(all, 5000);
+
+  limits.max_bytes = all - 1;
+  EXPECT_EQ(*ledger.Sweep(limits), 1);
+  EXPECT_THAT(Seen({}), ElementsAre("large/1", "new/1"));
+  limits.max_bytes = 1000;
+  EXPECT_EQ(*ledger.Sweep(limits), 1);
+  EXPECT_THAT(Seen({}), ElementsAre("new/1"));
+  EXPECT_THAT(Seen({.request_id = "large"}), ElementsAre());
+  EXPECT_GT(ledger.StoredBytes(), 0);
+  EXPECT_LT(ledger.StoredBytes(), 1000);
+  EXPECT_EQ(*ledger.Sweep(limits), 0);
+}
+
+TEST_F(RocksdbUsageLedgerTest, KnowsItsSizeAfterRowsWereReplacedAndAtAStart) {
+  const auto bytes = [&] {
+    auto ledger = Ledger();
+    EXPECT_TRUE(ledger.Sweep(KeepFrom(0)).ok());
+    return ledger.StoredBytes();
+  };
+  EXPECT_EQ(bytes(), 0);
+  v1::UsageRow unknown = Row("r", 1, 10);
+  unknown.set_outcome(v1::OUTCOME_UNKNOWN);
+  Append({Row("r", 1, 700)});
+  const int64_t one = bytes();
+  EXPECT_GT(one, 0);
+  Append({Row("q", 1, 800)});
+  EXPECT_EQ(bytes(), 2 * one);
+  unknown.set_request_id("p");
+  Append({unknown, Row("p", 1, 700)});
+  EXPECT_EQ(bytes(), 3 * one);
+  unknown.set_request_id("o");
+  Append({unknown});
+  Append({unknown, Row("o", 1, 700)});
+  EXPECT_EQ(bytes(), 4 * one);
+  OpenDatabase();
+  EXPECT_EQ(bytes(), 4 * one);
+}
+
+// As a store is that was written before sizes were.
+TEST_F(RocksdbUsageLedgerTest, CountsWhatNobodyHasCounted) {
+  Append({Row("a", 1, 10), Row("b", 1, 600)});
+  auto counted = Ledger();
+  EXPECT_TRUE(counted.Sweep(KeepFrom(0)).ok());
+  rocksdb::WriteBatch batch;
+  batch.DeleteRange(database_->Use()->family(kMetaFamily), "u", "v");
+  ASSERT_TRUE(database_->Write(batch, /*synced=*/false).ok());
+  auto ledger = Ledger();
+  EXPECT_TRUE(ledger.Sweep(KeepFrom(0)).ok());
+  EXPECT_EQ(ledger.StoredBytes(), counted.StoredBytes());
 }
 
 TEST_F(RocksdbUsageLedgerTest, DeletesByTimeWithTheIndex) {
@@ -219,10 +285,11 @@ TEST_F(RocksdbUsageLedgerTest, DeletesByTimeWithTheIndex) {
   for (int i = 0; i < 2500; ++i) {
     rows.push_back(Row("r" + std::to_string(i), 1, i));
   }
+  rows.push_back(Row("new", 1, 3000));
   Append(rows);
   auto ledger = Ledger();
-  ASSERT_TRUE(ledger.DeleteBefore(absl::FromUnixSeconds(2499)).ok());
-  EXPECT_THAT(Seen({}), ElementsAre("r2499/1"));
+  EXPECT_EQ(*ledger.Sweep(KeepFrom(3599)), 0);
+  EXPECT_THAT(Seen({}), ElementsAre("new/1"));
   EXPECT_THAT(Seen({.request_id = "r1"}), ElementsAre());
 }
 
