@@ -25,6 +25,8 @@ COPY . .
 ARG REVISION=""
 RUN --mount=type=cache,target=/ccache \
     export CCACHE_DIR=/ccache && \
+    case $(uname -m) in x86_64) \
+      export CFLAGS=-march=x86-64-v2 CXXFLAGS=-march=x86-64-v2;; esac && \
     cmake --preset release -DBUILD_TESTING=OFF \
       -DGATEWAY_SPLIT_DWARF=OFF -DGATEWAY_REVISION="$REVISION" && \
     cmake --build --preset release --target mesh_binaries agent-gateway && \

@@ -1,5 +1,7 @@
 """A clean checkout and an engine are all that the image takes."""
 
+import platform
+import re
 import subprocess
 
 import pytest
@@ -35,3 +37,14 @@ def test_compose_builds_the_image_with_nothing_passed_in(checkout):
                       IMAGE, "--version")
         assert said.startswith(f"{binary} ")
         assert "build RelWithDebInfo" in said
+    if platform.machine() == "x86_64":
+        # x86-64-v2: what came with SSSE3 is used, what came with AVX is not.
+        code = subprocess.run(
+            ["docker", "run", "--rm", "--entrypoint=/bin/cat", IMAGE,
+             "/usr/local/bin/model-router"], check=True,
+            stdout=subprocess.PIPE).stdout
+        binary = checkout / "model-router"
+        binary.write_bytes(code)
+        listing = engine.run("objdump", "-d", "--no-show-raw-insn", binary)
+        assert re.search(r"\spshufb\s", listing)
+        assert "%ymm" not in listing
