@@ -134,16 +134,18 @@ class Release:
                 forward.stop()
 
     def wait_for_model(self, model, seconds=180):
-        """Until every pod that answers chats has taken it from the file.
+        """Until every pod that answers chats knows it.
 
         A pod that runs gets a changed file within a minute or so, each at a
-        time of its own.
+        time of its own; an ingress is told by a model-router.
         """
-        for service in ("ingress", "model-router"):
+        for service, port, path in (("model-router", 9901, "/config_dump"),
+                                    ("ingress", 8080, "/v1/models")):
             for pod in self.pods(service):
-                with self.forwarded(pod, 9901) as admin:
-                    wait_until(lambda at=admin: model in yaml.safe_load(
-                        get(f"http://{at}/config_dump")).get("models", {}),
+                with self.forwarded(pod, port) as address:
+                    wait_until(
+                        lambda url=f"http://{address}{path}":
+                        re.search(rb"\b%s\b" % model.encode(), get(url)),
                         seconds, f"{pod['metadata']['name']}'s {model}")
 
     def wait_for_one_generation(self, service, seconds=120):
