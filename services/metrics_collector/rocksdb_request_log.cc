@@ -9,15 +9,8 @@
 namespace gateway::metrics_collector {
 namespace {
 
-constexpr uint64_t kMinute = 60'000'000;  // µs
 // Records a scan visits before it lets go of the database for a moment.
 constexpr int kScanStep = 4096;
-
-std::string SizeKey(uint64_t minute) {
-  std::string key = "b";
-  storage::AppendBigEndian64(key, minute);
-  return key;
-}
 
 std::string BeatKey(const std::string& instance_id) {
   return "s" + instance_id;
@@ -95,26 +88,14 @@ absl::StatusOr<std::unique_ptr<RocksdbRequestLog>> RocksdbRequestLog::Open(
 
 absl::Status RocksdbRequestLog::Reload() {
   MutexLock lock(mu_);
-  bytes_.clear();
-  total_bytes_ = 0;
   ASSIGN_OR_RETURN(const auto handle, database_->Use());
-  std::unique_ptr<rocksdb::Iterator> it(
-      handle->NewIterator({}, handle.family(kMetaFamily)));
-  for (it->Seek("b"); it->Valid() && it->key().starts_with("b"); it->Next()) {
-    if (it->key().size() != 9 || it->value().size() != 8) {
-      return absl::DataLossError("a size of the request log cannot be read");
-    }
-    const int64_t bytes = storage::ReadBigEndian64(it->value().data());
-    bytes_[storage::ReadBigEndian64(it->key().data() + 1)] = bytes;
-    total_bytes_ += bytes;
-  }
-  return storage::ToStatus(it->status());
+  return sizes_.Load(handle);
 }
 
 absl::Status RocksdbRequestLog::Append(std::vector<v1::RequestRecord> records) {
   rocksdb::WriteBatch batch;
   MutexLock lock(mu_);
-  std::map<uint64_t, int64_t> grown;
+  RocksdbSizes::BySlice grown;
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     for (v1::RequestRecord& record : records) {
@@ -128,20 +109,12 @@ absl::Status RocksdbRequestLog::Append(std::vector<v1::RequestRecord> records) {
                   contents.SerializeAsString());
         bytes += key.size() + contents.ByteSizeLong();
       }
-      grown[MicrosOf(record.start_time()) / kMinute] += bytes;
+      grown[sizes_.SliceOf(MicrosOf(record.start_time()))] += bytes;
     }
-    for (auto& [minute, bytes] : grown) {
-      auto it = bytes_.find(minute);
-      const int64_t before = it == bytes_.end() ? 0 : it->second;
-      batch.Put(handle.family(kMetaFamily), SizeKey(minute),
-                TimeKey(before + bytes));
-    }
+    sizes_.AddChange(handle, grown, batch);
   }
   RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
-  for (const auto& [minute, bytes] : grown) {
-    bytes_[minute] += bytes;
-    total_bytes_ += bytes;
-  }
+  sizes_.Apply(grown);
   return absl::OkStatus();
 }
 
@@ -184,43 +157,30 @@ absl::StatusOr<bool> RocksdbRequestLog::ScanSome(std::string& before,
   return false;
 }
 
-uint64_t RocksdbRequestLog::CutForSize(int64_t max_bytes) const {
-  MutexLock lock(mu_);
-  int64_t left = total_bytes_;
-  for (const auto& [minute, bytes] : bytes_) {
-    if (left <= max_bytes) return minute * kMinute;
-    left -= bytes;
-  }
-  return bytes_.empty() ? 0 : (bytes_.rbegin()->first + 1) * kMinute;
-}
-
 absl::Status RocksdbRequestLog::Sweep(const RequestLogLimits& limits) {
-  // Whole minutes, so that the stored sizes stay true.
-  const uint64_t by_age = MicrosOf(limits.records_before) / kMinute * kMinute;
   // Each is tried, whatever becomes of the other.
-  absl::Status swept =
-      DeleteRecordsBefore(std::max(by_age, CutForSize(limits.max_bytes)));
+  absl::Status swept = DeleteRecords(limits);
   swept.Update(DeleteContentsBefore(MicrosOf(limits.contents_before)));
   return swept;
 }
 
-absl::Status RocksdbRequestLog::DeleteRecordsBefore(uint64_t micros) {
+absl::Status RocksdbRequestLog::DeleteRecords(const RequestLogLimits& limits) {
   MutexLock lock(mu_);
-  const auto end = bytes_.lower_bound(micros / kMinute);
-  if (end == bytes_.begin()) return absl::OkStatus();
+  // Whole minutes, so that the stored sizes stay true.
+  const uint64_t micros =
+      std::max(sizes_.StartOf(MicrosOf(limits.records_before)),
+               sizes_.CutFor(limits.max_bytes));
+  if (!sizes_.AnyBefore(micros)) return absl::OkStatus();
   rocksdb::WriteBatch batch;
   {
     ASSIGN_OR_RETURN(const auto handle, database_->Use());
     const std::string to = TimeKey(micros);
     batch.DeleteRange(handle.family(kRequestsFamily), "", to);
     batch.DeleteRange(handle.family(kContentsFamily), "", to);
-    batch.DeleteRange(handle.family(kMetaFamily), "b",
-                      SizeKey(micros / kMinute));
+    sizes_.AddRemoval(handle, micros, batch);
   }
   RETURN_IF_ERROR(database_->Write(batch, /*synced=*/false));
-  for (auto it = bytes_.begin(); it != end; it = bytes_.erase(it)) {
-    total_bytes_ -= it->second;
-  }
+  sizes_.Forget(micros);
   return absl::OkStatus();
 }
 
@@ -243,7 +203,7 @@ absl::Status RocksdbRequestLog::DeleteContentsBefore(uint64_t micros) {
 
 int64_t RocksdbRequestLog::StoredBytes() const {
   MutexLock lock(mu_);
-  return total_bytes_;
+  return sizes_.total();
 }
 
 absl::Status RocksdbRequestLog::SaveBeat(const v1::Beat& beat) {

@@ -1,11 +1,10 @@
 #ifndef GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_REQUEST_LOG_H_
 #define GATEWAY_SERVICES_METRICS_COLLECTOR_ROCKSDB_REQUEST_LOG_H_
 
-#include <map>
-
 #include "common/concurrency/mutex.h"
 #include "common/storage/database.h"
 #include "services/metrics_collector/request_log.h"
+#include "services/metrics_collector/rocksdb_sizes.h"
 #include "services/metrics_collector/rocksdb_store.h"
 
 namespace gateway::metrics_collector {
@@ -39,16 +38,14 @@ class RocksdbRequestLog : public RequestLog {
   // False: that was all, or the visitor has enough.
   absl::StatusOr<bool> ScanSome(std::string& before, const std::string& from,
                                 const Visitor& visit, Damages& damages) const;
-  absl::Status DeleteRecordsBefore(uint64_t micros);
+  absl::Status DeleteRecords(const RequestLogLimits& limits);
   absl::Status DeleteContentsBefore(uint64_t micros);
-  // The start of the oldest minute that may stay under `max_bytes`.
-  uint64_t CutForSize(int64_t max_bytes) const;
+
+  static constexpr uint64_t kMinuteUs = 60'000'000;
 
   storage::Database* const database_;
   mutable Mutex mu_;
-  // Bytes by minute since 1970, as in `meta`.
-  std::map<uint64_t, int64_t> bytes_ ABSL_GUARDED_BY(mu_);
-  int64_t total_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  RocksdbSizes sizes_ ABSL_GUARDED_BY(mu_){'b', kMinuteUs};
 };
 
 }  // namespace gateway::metrics_collector
