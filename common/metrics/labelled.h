@@ -32,6 +32,11 @@ inline prometheus::Histogram::BucketBoundaries OverheadBuckets() {
           0.002,   0.005,   0.01,   0.02,   0.05,   0.1};
 }
 
+// Shows what another has counted since the start. One caller at a time.
+inline void SetTotal(prometheus::Counter& counter, double total) {
+  counter.Increment(total - counter.Value());
+}
+
 inline prometheus::Family<prometheus::Counter>& CounterFamily(
     prometheus::Registry& registry, const std::string& name,
     const std::string& help) {

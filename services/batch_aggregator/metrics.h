@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "common/metrics/labelled.h"
 #include "services/batch_aggregator/batch_tally.h"
 #include "services/batch_aggregator/flush_window.h"
 
@@ -43,7 +44,7 @@ class Metrics {
   void SetWriteStopped(bool stopped) { write_stopped_.Set(stopped ? 1 : 0); }
   // Since the start.
   void SetDamages(int64_t damages) {
-    damages_.Increment(static_cast<double>(damages) - damages_.Value());
+    metrics::SetTotal(damages_, static_cast<double>(damages));
   }
 
   std::vector<prometheus::MetricFamily> Collect() const {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/concurrency/mutex.h"
+#include "common/metrics/labelled.h"
 #include "common/status/error.h"
 
 namespace gateway::ingress {
@@ -211,7 +212,7 @@ Metrics::Impl::Impl() {
 
 void Metrics::Impl::Take(const Readings& now) {
   const auto set = [](Counter& counter, uint64_t value) {
-    counter.Increment(static_cast<double>(value) - counter.Value());
+    metrics::SetTotal(counter, static_cast<double>(value));
   };
   requests_in_flight->Set(static_cast<double>(now.requests_in_flight));
   body_bytes->Set(static_cast<double>(now.body_bytes));

@@ -7,6 +7,8 @@
 
 #include <memory>
 
+#include "common/metrics/labelled.h"
+
 namespace gateway::metrics_collector {
 
 // Every series of this service. The handles live as long as this does.
@@ -36,7 +38,7 @@ struct Metrics {
 
   // `count` since the start. Called by one thread.
   void SetDamages(int64_t count) const {
-    damages.Increment(static_cast<double>(count) - damages.Value());
+    metrics::SetTotal(damages, static_cast<double>(count));
   }
 };
 

@@ -14,6 +14,7 @@ namespace {
 using metrics::CounterFamily;
 using metrics::GaugeFamily;
 using metrics::HistogramFamily;
+using metrics::SetTotal;
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
 // How an attempt ended: the label `class`.
@@ -130,21 +131,18 @@ Metrics::OfClients::OfClients(prometheus::Registry& registry,
                    .Add({{"provider", provider}})) {}
 
 void Metrics::OfClients::Read() {
-  const auto count = [](prometheus::Counter& counter,
-                        const std::atomic<uint64_t>& total) {
-    counter.Increment(static_cast<double>(total.load()) - counter.Value());
-  };
   const int64_t idle = stats_->idle_connections.load();
   const int64_t open = stats_->open_connections.load();
   // The two are not read as one.
   busy_.Set(static_cast<double>(std::max<int64_t>(open - idle, 0)));
   idle_.Set(static_cast<double>(idle));
   waiting_.Set(static_cast<double>(stats_->waiting.load()));
-  count(connects_, stats_->connects);
-  count(connect_failures_, stats_->connect_failures);
-  count(reused_, stats_->reused);
-  count(discarded_, stats_->discarded);
-  count(resends_, stats_->silent_retries);
+  SetTotal(connects_, static_cast<double>(stats_->connects.load()));
+  SetTotal(connect_failures_,
+           static_cast<double>(stats_->connect_failures.load()));
+  SetTotal(reused_, static_cast<double>(stats_->reused.load()));
+  SetTotal(discarded_, static_cast<double>(stats_->discarded.load()));
+  SetTotal(resends_, static_cast<double>(stats_->silent_retries.load()));
 }
 
 Metrics::Metrics()
@@ -309,13 +307,10 @@ void Metrics::SetSpool(int64_t bytes, int64_t dropped_rows) {
 }
 
 void Metrics::SetLookups(const Lookups& lookups) {
-  const auto set = [](prometheus::Counter& counter, uint64_t value) {
-    counter.Increment(static_cast<double>(value) - counter.Value());
-  };
-  set(lookups_, lookups.all);
-  set(failed_lookups_, lookups.failed);
-  set(refused_lookups_, lookups.refused);
-  set(stale_lookups_, lookups.stale);
+  SetTotal(lookups_, static_cast<double>(lookups.all));
+  SetTotal(failed_lookups_, static_cast<double>(lookups.failed));
+  SetTotal(refused_lookups_, static_cast<double>(lookups.refused));
+  SetTotal(stale_lookups_, static_cast<double>(lookups.stale));
   pending_lookups_.Set(static_cast<double>(lookups.pending));
 }
 

@@ -12,6 +12,8 @@
 #include <array>
 #include <memory>
 
+#include "common/metrics/labelled.h"
+
 namespace gateway::session_store {
 
 // What the service does, as the label `op` names it.
@@ -49,7 +51,7 @@ class Metrics {
   void SetWriteStopped(bool stopped) { write_stopped_.Set(stopped ? 1 : 0); }
   // Since the start.
   void SetDamages(int64_t damages) {
-    damages_.Increment(static_cast<double>(damages) - damages_.Value());
+    metrics::SetTotal(damages_, static_cast<double>(damages));
   }
 
   std::vector<prometheus::MetricFamily> Collect() const {
