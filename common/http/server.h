@@ -29,7 +29,7 @@ struct ServerError {
   // 400, 408, 413, 431, 500, 501, 503 or 505.
   int status;
   // Stable name: bad_request, request_timeout, request_too_large,
-  // headers_too_large, internal, overloaded.
+  // headers_too_large, internal, not_supported, overloaded.
   absl::string_view reason;
   // For people; names nothing of the request's content.
   absl::string_view message;

@@ -53,9 +53,9 @@ class ChatReader {
 
 // Where an answer goes: one transport's way to its client. Used by one flow.
 // The calls are: StreamOpened if a stream is asked for and admitted;
-// SessionBegun if there is a session; Started, maybe again after
-// a fallback; any number of Run; then Completed or Failed, unless the client
-// has left. What Run and Completed return is CANCELLED if it has.
+// SessionBegun if there is a session; Started at most once; any number of Run;
+// then Completed or Failed, unless the client has left. What Run and Completed
+// return is CANCELLED if it has.
 class ExchangeSink {
  public:
   virtual ~ExchangeSink() = default;

@@ -11,6 +11,7 @@
 #include "common/concurrency/task_group.h"
 #include "common/dialect/openai_chat/envelope.h"
 #include "common/dialect/openai_chat/error_codec.h"
+#include "common/http/sse_writer.h"
 #include "common/status/error.h"
 #include "services/ingress/http_errors.h"
 
@@ -20,13 +21,10 @@ namespace {
 using model_router::v1::Frames;
 using model_router::v1::RouteEvent;
 
-// One newline: an empty line would end an event, and some clients then trip
-// over an event without data.
-constexpr absl::string_view kHeartbeat = ": ping\n";
-
 std::string SseError(const absl::Status& error) {
-  return absl::StrCat("data: ", dialect::openai_chat::EncodeError(error),
-                      "\n\n");
+  std::string event;
+  http::AppendSseData(dialect::openai_chat::EncodeError(error), event);
+  return event;
 }
 
 // The body, read into the call without a copy.
@@ -91,7 +89,8 @@ class HttpSink final : public ExchangeSink {
   Awaitable<absl::Status> Completed(RouteEvent& event) override {
     co_await StopHeartbeat();
     if (event.has_answer()) {
-      http::Headers headers = AnswerHeaders(kJsonType);
+      http::Headers headers = AnswerHeaders();
+      headers.Add("content-type", kJsonType);
       co_return co_await writer_.Respond(200, headers,
                                          event.answer().encoded());
     }
@@ -151,7 +150,7 @@ class HttpSink final : public ExchangeSink {
       }
       writing_ = true;
       BeginStream();
-      const absl::Status sent = co_await Send(kHeartbeat);
+      const absl::Status sent = co_await Send(http::kSseHeartbeat);
       if (!sent.ok()) co_return;
     }
   }
@@ -172,15 +171,14 @@ class HttpSink final : public ExchangeSink {
 
   void BeginStream() {
     if (std::exchange(stream_begun_, true)) return;
-    http::Headers headers = AnswerHeaders("text/event-stream; charset=utf-8");
-    headers.Add("cache-control", "no-cache");
-    headers.Add("x-accel-buffering", "no");
+    http::Headers headers = AnswerHeaders();
+    http::AddSseHeaders(headers);
     writer_.StartStream(200, headers);
   }
 
-  http::Headers AnswerHeaders(absl::string_view content_type) const {
+  // But for what they say of the content.
+  http::Headers AnswerHeaders() const {
     http::Headers headers;
-    headers.Add("content-type", content_type);
     headers.Add("x-request-id", request_id_);
     if (turn_ != nullptr) {
       headers.Add("x-session-id", turn_->session_id());
