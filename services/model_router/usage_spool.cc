@@ -418,12 +418,14 @@ absl::Status UsageSpool::Health() const {
 void UsageSpool::Maintain() {
   std::shared_ptr<SpoolSegment> current;
   uint64_t sequence = 0;  // of the file to be made, if any
+  bool was_healthy;
   {
     MutexLock lock(mu_);
+    was_healthy = health_.ok();
     current = segments_.back()->file;
     // After a failure it is also the proof that writing works again.
     if (Files() < max_segments_ &&
-        (!health_.ok() ||
+        (!was_healthy ||
          (spares_.empty() && current->free_bytes() < segment_bytes_ / 2))) {
       sequence = next_sequence_++;
     }
@@ -435,9 +437,15 @@ void UsageSpool::Maintain() {
     made = SpoolSegment::Create(PathOf(sequence), sequence, segment_bytes_);
   }
   MutexLock lock(mu_);
-  // Without need of a spare file, a good sync is all that health asks for.
-  health_ = synced;
-  if (synced.ok() && sequence > 0) health_ = made.status();
+  // Without need of a spare file, a good sync is all that health asks for. But
+  // what has failed since this round began stands: nothing was seen of it here.
+  if (!synced.ok()) {
+    health_ = synced;
+  } else if (sequence > 0) {
+    health_ = made.status();
+  } else if (!was_healthy) {
+    health_ = absl::OkStatus();
+  }
   if (made.ok()) {
     // The files are read again in the order of their numbers.
     if (sequence > segments_.back()->file->sequence()) {
